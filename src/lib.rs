@@ -1,1 +1,7 @@
-//! scaffold
+//! Towpath: a Kubernetes controller that takes an app from an image to serving traffic.
+
+pub mod api;
+pub mod build;
+pub mod plan;
+pub mod revision;
+pub mod seen;
