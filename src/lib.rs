@@ -1,1 +1,3 @@
-//! scaffold
+//! Towpath: a Kubernetes controller that takes an app from an image to serving traffic.
+
+pub mod config;
