@@ -2,6 +2,10 @@
 
 pub mod api;
 pub mod build;
+pub mod config;
 pub mod plan;
+pub mod postgres;
+pub mod probe;
+pub mod registry;
 pub mod revision;
 pub mod seen;

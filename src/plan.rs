@@ -2,13 +2,15 @@
 //! cannot fail.
 
 pub mod action;
+pub mod questions;
 
 pub use action::{Action, Change, Fact, Key, Step};
 
 use jiff::Timestamp;
 
-use crate::api::{ConditionType, Reason};
 use crate::api::environment::EnvironmentStatus;
+use crate::api::{ConditionType, Reason};
+use crate::seen::SeenEnvironment;
 
 /// What a stage says of the target. Refused and Failed need a person; Waiting and Unknown end by themselves.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,4 +34,10 @@ pub struct Plan {
     pub status: EnvironmentStatus,
     /// When to look again although nothing happened.
     pub next: Option<Timestamp>,
+}
+
+/// Decides what to do for an Environment, and what to say of it.
+#[must_use]
+pub fn environment(_seen: &SeenEnvironment) -> Plan {
+    Plan::default()
 }

@@ -165,13 +165,21 @@ impl Revision {
     /// The component of that name.
     #[must_use]
     pub fn component(&self, name: &str) -> Option<&Rendered> {
-        self.decided.components.iter().find(|component| component.name == name)
+        self.decided
+            .components
+            .iter()
+            .find(|component| component.name == name)
     }
 
     /// What it is, in short: the tag or digest of its first image, and the commit.
     #[must_use]
     pub fn summary(&self) -> String {
-        let image = self.decided.images.values().next().map_or("", |image| short(&image.asked));
+        let image = self
+            .decided
+            .images
+            .values()
+            .next()
+            .map_or("", |image| short(&image.asked));
         match &self.decided.commit {
             Some(commit) => format!("{image} ({})", commit.sha.get(..7).unwrap_or(&commit.sha)),
             None => image.to_owned(),
@@ -188,7 +196,10 @@ impl Facts {
                 .map(|(known, ..)| *known)
                 .find(|known| known.as_str() == reason)
                 .unwrap_or(Reason::DeadlineExceeded),
-            message: annotations.get(labels::GIVEN_UP_MESSAGE).cloned().unwrap_or_default(),
+            message: annotations
+                .get(labels::GIVEN_UP_MESSAGE)
+                .cloned()
+                .unwrap_or_default(),
         });
         Self {
             entered: time(labels::ENTERED),
@@ -197,7 +208,12 @@ impl Facts {
             migrated: annotations.get(labels::MIGRATED).cloned(),
             handled: annotations
                 .get(labels::HANDLED)
-                .map(|text| text.split(' ').filter(|token| !token.is_empty()).map(str::to_owned).collect())
+                .map(|text| {
+                    text.split(' ')
+                        .filter(|token| !token.is_empty())
+                        .map(str::to_owned)
+                        .collect()
+                })
                 .unwrap_or_default(),
         }
     }
@@ -213,10 +229,23 @@ impl Facts {
         };
         put(labels::ENTERED, self.entered.map(|at| at.to_string()));
         put(labels::VERIFIED, self.verified.map(|at| at.to_string()));
-        put(labels::GIVEN_UP, self.given_up.as_ref().map(|verdict| verdict.reason.as_str().to_owned()));
-        put(labels::GIVEN_UP_MESSAGE, self.given_up.as_ref().map(|verdict| verdict.message.clone()));
+        put(
+            labels::GIVEN_UP,
+            self.given_up
+                .as_ref()
+                .map(|verdict| verdict.reason.as_str().to_owned()),
+        );
+        put(
+            labels::GIVEN_UP_MESSAGE,
+            self.given_up
+                .as_ref()
+                .map(|verdict| verdict.message.clone()),
+        );
         put(labels::MIGRATED, self.migrated.clone());
-        put(labels::HANDLED, (!self.handled.is_empty()).then(|| self.handled.join(" ")));
+        put(
+            labels::HANDLED,
+            (!self.handled.is_empty()).then(|| self.handled.join(" ")),
+        );
         annotations
     }
 }

@@ -38,7 +38,10 @@ pub struct AppSpec {
     /// Repository of every component that names none of its own, without tag or digest. A release whose image comes from
     /// elsewhere is refused. Default: any repository.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 255), regex(pattern = r"^[a-z0-9]([-a-z0-9._:/]*[a-z0-9])?$"))]
+    #[schemars(
+        length(min = 1, max = 255),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9._:/]*[a-z0-9])?$")
+    )]
     pub image: Option<String>,
     /// Secrets of type `kubernetes.io/dockerconfigjson` in the same namespace: with them images are resolved and pulled.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -48,7 +51,10 @@ pub struct AppSpec {
     /// ServiceAccount of every pod, in the same namespace. Its token is mounted only when it is named here. Default: `default`
     /// without token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    #[schemars(
+        length(min = 1, max = 253),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")
+    )]
     pub service_account_name: Option<String>,
     /// `Restricted`: pods meet the restricted Pod Security level (not root, no capabilities, default seccomp profile).
     /// `Baseline`: for images that must run as root. Default: `Restricted`.
@@ -153,13 +159,19 @@ pub enum TaintEffect {
 )]
 pub struct Component {
     /// Name, unique in the App: at most 15 characters, starting with a letter, not ending in `-a` or `-b`.
-    #[schemars(length(min = 1, max = 15), regex(pattern = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"))]
+    #[schemars(
+        length(min = 1, max = 15),
+        regex(pattern = r"^[a-z]([-a-z0-9]*[a-z0-9])?$")
+    )]
     pub name: String,
     /// `Web` takes requests on `port`; `Worker` takes none from outside.
     pub role: Role,
     /// Repository of this component when it is not the App's; a release then names an image for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 255), regex(pattern = r"^[a-z0-9]([-a-z0-9._:/]*[a-z0-9])?$"))]
+    #[schemars(
+        length(min = 1, max = 255),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9._:/]*[a-z0-9])?$")
+    )]
     pub image: Option<String>,
     /// Replaces the image's entry point. It is no shell. Default: the image's.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -241,7 +253,10 @@ pub enum Update {
 )]
 pub struct Volume {
     /// Name, unique in the component.
-    #[schemars(length(min = 1, max = 15), regex(pattern = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"))]
+    #[schemars(
+        length(min = 1, max = 15),
+        regex(pattern = r"^[a-z]([-a-z0-9]*[a-z0-9])?$")
+    )]
     pub name: String,
     /// Where it is mounted.
     #[schemars(length(min = 2, max = 256), regex(pattern = r"^/[^:\s]+$"))]
@@ -266,7 +281,10 @@ pub struct AppDatabase {
     pub engine: Engine,
     /// Variable that holds the URL of the app's role in every component. Default: `DATABASE_URL`.
     #[serde(default = "database_url")]
-    #[schemars(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z_][A-Za-z0-9_]*$"))]
+    #[schemars(
+        length(min = 1, max = 128),
+        regex(pattern = r"^[A-Za-z_][A-Za-z0-9_]*$")
+    )]
     pub url_variable: String,
     /// How that URL is written, over `{host}`, `{port}`, `{database}`, `{user}` and `{password}`; for drivers that want
     /// `postgresql+asyncpg://...`. With provider `External` the Secret's own URL is used as it stands. Default:
@@ -277,7 +295,10 @@ pub struct AppDatabase {
     /// Variable that holds the URL of the owner's role, in the migration Job only. Default: the migration Job has `urlVariable`
     /// with the owner's role.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z_][A-Za-z0-9_]*$"))]
+    #[schemars(
+        length(min = 1, max = 128),
+        regex(pattern = r"^[A-Za-z_][A-Za-z0-9_]*$")
+    )]
     pub migration_url_variable: Option<String>,
     /// How the owner's URL is written. Default: as `urlTemplate`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

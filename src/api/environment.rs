@@ -91,7 +91,10 @@ pub struct AppRef {
 pub struct Release {
     /// Image of every component whose repository is the App's, by tag or digest. A tag is resolved once, to a digest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 512), regex(pattern = r"^[a-zA-Z0-9][-a-zA-Z0-9._:/@]*$"))]
+    #[schemars(
+        length(min = 1, max = 512),
+        regex(pattern = r"^[a-zA-Z0-9][-a-zA-Z0-9._:/@]*$")
+    )]
     pub image: Option<String>,
     /// Images of single components; they win over `image`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -116,7 +119,10 @@ pub struct ComponentImage {
     #[schemars(length(min = 1, max = 15))]
     pub name: String,
     /// Its image, by tag or digest.
-    #[schemars(length(min = 1, max = 512), regex(pattern = r"^[a-zA-Z0-9][-a-zA-Z0-9._:/@]*$"))]
+    #[schemars(
+        length(min = 1, max = 512),
+        regex(pattern = r"^[a-zA-Z0-9][-a-zA-Z0-9._:/@]*$")
+    )]
     pub image: String,
 }
 
@@ -142,7 +148,10 @@ pub struct Commit {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Host {
     /// DNS name. When two Environments name it, the older keeps it.
-    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"))]
+    #[schemars(
+        length(min = 1, max = 253),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
+    )]
     pub host: String,
     /// Paths of the host; the longest prefix wins.
     #[schemars(length(min = 1, max = 16))]
@@ -155,7 +164,10 @@ pub struct Host {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Route {
     /// Prefix of the path.
-    #[schemars(length(min = 1, max = 256), regex(pattern = r"^/[-a-zA-Z0-9._~!$&'()*+,;=:@%/]*$"))]
+    #[schemars(
+        length(min = 1, max = 256),
+        regex(pattern = r"^/[-a-zA-Z0-9._~!$&'()*+,;=:@%/]*$")
+    )]
     pub path: String,
     /// A Web component.
     #[schemars(length(min = 1, max = 15))]
@@ -178,7 +190,10 @@ pub struct Strategy {
 
 impl Default for Strategy {
     fn default() -> Self {
-        Self { type_: StrategyType::RollingUpdate, progress_deadline_seconds: three_hundred() }
+        Self {
+            type_: StrategyType::RollingUpdate,
+            progress_deadline_seconds: three_hundred(),
+        }
     }
 }
 

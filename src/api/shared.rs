@@ -10,7 +10,10 @@ use serde::{Deserialize, Serialize};
     .message("a variable must have exactly one of value, secretRef and configMapRef"))]
 pub struct EnvVar {
     /// Name of the variable.
-    #[schemars(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z_][A-Za-z0-9_]*$"))]
+    #[schemars(
+        length(min = 1, max = 128),
+        regex(pattern = r"^[A-Za-z_][A-Za-z0-9_]*$")
+    )]
     pub name: String,
     /// Its value as it stands; `$(NAME)` is not expanded. At most 8 KiB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -43,7 +46,10 @@ pub struct EnvFrom {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NameRef {
     /// Its name.
-    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    #[schemars(
+        length(min = 1, max = 253),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")
+    )]
     pub name: String,
 }
 
@@ -52,7 +58,10 @@ pub struct NameRef {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct KeyRef {
     /// Name of the object.
-    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    #[schemars(
+        length(min = 1, max = 253),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")
+    )]
     pub name: String,
     /// The key in it.
     #[schemars(length(min = 1, max = 253), regex(pattern = r"^[-._a-zA-Z0-9]+$"))]

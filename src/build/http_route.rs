@@ -7,8 +7,14 @@ use serde::{Deserialize, Serialize};
 
 /// Routes of hosts to Services.
 #[derive(CustomResource, Clone, Debug, Default, Deserialize, Serialize, PartialEq, JsonSchema)]
-#[kube(group = "gateway.networking.k8s.io", version = "v1", kind = "HTTPRoute", namespaced, status = "HttpRouteStatus")]
-#[kube(struct = "HttpRoute", derive = "PartialEq")]
+#[kube(
+    group = "gateway.networking.k8s.io",
+    version = "v1",
+    kind = "HTTPRoute",
+    namespaced,
+    status = "HttpRouteStatus"
+)]
+#[kube(root = "HttpRoute", derive = "PartialEq")]
 #[serde(rename_all = "camelCase")]
 pub struct HttpRouteSpec {
     /// The Gateways that serve it.

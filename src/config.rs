@@ -1,0 +1,409 @@
+//! The controller's configuration: one strict YAML file.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What the controller is told about its surroundings. An empty file means all defaults.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Config {
+    /// How hosts are published.
+    pub routing: Routing,
+    /// Registries that need more than their name: another endpoint, plain HTTP, a CA or credentials.
+    pub registries: Vec<RegistryConfig>,
+    /// The PostgreSQL servers that the controller runs.
+    pub postgres: Postgres,
+    /// Name of this cluster in the comments of databases. Default: the uid of the namespace `kube-system`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster_id: Option<String>,
+}
+
+/// How hosts are published.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Routing {
+    /// Gateway API or Ingress. Default: `Auto`.
+    pub mode: RoutingMode,
+    /// The Gateway that routes attach to. Required with `mode: Gateway`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gateway_ref: Option<GatewayRef>,
+    /// Class of the Ingresses. Default: the cluster's default class.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ingress_class_name: Option<String>,
+    /// `host:port` or `host` through which the controller asks hosts when it verifies a release. Default: what the
+    /// host's own name resolves to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+}
+
+/// Which API publishes hosts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum RoutingMode {
+    /// Gateway API if a `gatewayRef` is named, else Ingress.
+    #[default]
+    Auto,
+    /// HTTPRoutes of the Gateway API.
+    Gateway,
+    /// Ingresses.
+    Ingress,
+}
+
+/// A Gateway, and one of its listeners.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct GatewayRef {
+    /// Namespace of the Gateway.
+    pub namespace: String,
+    /// Name of the Gateway.
+    pub name: String,
+    /// Name of the listener. Default: every listener that fits the host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub section_name: Option<String>,
+}
+
+/// How the images under a prefix are asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RegistryConfig {
+    /// Registry, or registry and leading path, that this entry is for, such as `registry.example.com/team`. The longest
+    /// prefix that fits an image counts.
+    pub prefix: String,
+    /// `host:port` or `host` to ask instead of the registry in the image's name. Default: that registry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
+    /// Whether the registry is asked without TLS. Default: false.
+    #[serde(default, rename = "plainHTTP")]
+    pub plain_http: bool,
+    /// Secret in the controller's namespace whose key `ca.crt` holds the certificates that the registry's must chain to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_secret: Option<String>,
+    /// Secret of type `kubernetes.io/dockerconfigjson` in the controller's namespace, tried before an App's own pull
+    /// Secrets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth_secret: Option<String>,
+}
+
+/// The PostgreSQL servers that the controller runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Postgres {
+    /// The image of each major version. Default: 15, 16 and 17 of `docker.io/library/postgres`.
+    pub images: Vec<PostgresImage>,
+}
+
+/// The image of one major version of PostgreSQL.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PostgresImage {
+    /// Major version.
+    pub version: String,
+    /// Image, by tag or digest.
+    pub image: String,
+}
+
+impl Default for Postgres {
+    fn default() -> Self {
+        let image = |version: &str| PostgresImage {
+            version: version.into(),
+            image: format!("docker.io/library/postgres:{version}"),
+        };
+        Self {
+            images: ["15", "16", "17"].map(image).into(),
+        }
+    }
+}
+
+impl Postgres {
+    /// The image of a major version.
+    pub fn image(&self, version: &str) -> Option<&str> {
+        self.images
+            .iter()
+            .find(|known| known.version == version)
+            .map(|known| known.image.as_str())
+    }
+}
+
+/// Why the configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file could not be read.
+    #[error("cannot read the configuration {path}")]
+    Read {
+        /// The file.
+        path: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file is not YAML of this shape.
+    #[error("the configuration must have the documented shape: {0}")]
+    Shape(String),
+    /// What the file says cannot hold.
+    #[error("{0}")]
+    Rule(String),
+}
+
+impl Config {
+    /// Reads and checks the file.
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        let text = std::fs::read_to_string(path).map_err(|source| Error::Read {
+            path: path.display().to_string(),
+            source,
+        })?;
+        Self::parse(&text)
+    }
+
+    /// Parses and checks the text of a configuration.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        let config: Option<Self> = serde_saphyr::from_str(text)
+            .map_err(|error| Error::Shape(error.without_snippet().to_string()))?;
+        let config = config.unwrap_or_default();
+        config.check().map_err(Error::Rule)?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        self.routing.check()?;
+        self.registries.iter().try_for_each(RegistryConfig::check)?;
+        unique(
+            "registries[].prefix",
+            self.registries.iter().map(|entry| entry.prefix.as_str()),
+        )?;
+        self.postgres
+            .images
+            .iter()
+            .try_for_each(PostgresImage::check)?;
+        unique(
+            "postgres.images[].version",
+            self.postgres
+                .images
+                .iter()
+                .map(|entry| entry.version.as_str()),
+        )?;
+        // The id is part of the comment that guards a database against being dropped by the wrong cluster.
+        let fits = |id: &String| {
+            (1..=63).contains(&id.len())
+                && id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+        };
+        if !self.cluster_id.as_ref().is_none_or(fits) {
+            return Err("clusterId must have 1 to 63 letters, digits and dashes".into());
+        }
+        Ok(())
+    }
+}
+
+impl Routing {
+    fn check(&self) -> Result<(), String> {
+        if self.mode == RoutingMode::Gateway && self.gateway_ref.is_none() {
+            return Err(
+                "routing.gatewayRef must name a Gateway when routing.mode is Gateway".into(),
+            );
+        }
+        if let Some(gateway) = &self.gateway_ref
+            && (gateway.namespace.is_empty() || gateway.name.is_empty())
+        {
+            return Err("routing.gatewayRef must have a namespace and a name".into());
+        }
+        must_be_address("routing.address", self.address.as_deref())
+    }
+}
+
+impl RegistryConfig {
+    fn check(&self) -> Result<(), String> {
+        let prefix = &self.prefix;
+        let (host, path) = prefix.split_once('/').unwrap_or((prefix, "any"));
+        if path.is_empty() || path.ends_with('/') || must_be_address("prefix", Some(host)).is_err()
+        {
+            return Err(format!(
+                "registries[].prefix must be a registry, or a registry and a path, such as registry.example.com/team; it is {prefix:?}"
+            ));
+        }
+        must_be_address("registries[].endpoint", self.endpoint.as_deref())?;
+        if self.plain_http && self.ca_secret.is_some() {
+            return Err(format!(
+                "registries[] of prefix {prefix} must have plainHTTP or caSecret, not both"
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl PostgresImage {
+    fn check(&self) -> Result<(), String> {
+        let version = &self.version;
+        if version.is_empty() || version.len() > 3 || !version.bytes().all(|b| b.is_ascii_digit()) {
+            return Err(format!(
+                "postgres.images[].version must be a major version such as \"17\"; it is {version:?}"
+            ));
+        }
+        if self.image.is_empty() {
+            return Err(format!(
+                "postgres.images[] of version {version} must name an image"
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// An address is a host, with a port if need be; a scheme or a path would be dropped silently later.
+fn must_be_address(field: &str, address: Option<&str>) -> Result<(), String> {
+    let Some(address) = address else {
+        return Ok(());
+    };
+    let authority = address.parse::<http::uri::Authority>();
+    let fits = authority.is_ok_and(|authority| {
+        !address.contains('@')
+            && !authority.host().is_empty()
+            && (authority.port_u16().is_some() || !bare(address).contains(':'))
+    });
+    if fits {
+        Ok(())
+    } else {
+        Err(format!(
+            "{field} must be host or host:port, without scheme and path; it is {address:?}"
+        ))
+    }
+}
+
+/// An address without the brackets that hold the colons of an IPv6 address.
+fn bare(address: &str) -> &str {
+    address.rsplit_once(']').map_or(address, |(_, rest)| rest)
+}
+
+fn unique<'a>(field: &str, values: impl Iterator<Item = &'a str>) -> Result<(), String> {
+    let mut seen = BTreeSet::new();
+    for value in values {
+        if !seen.insert(value) {
+            return Err(format!("{field} must be unique; {value} is there twice"));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(text: &str) -> String {
+        Config::parse(text)
+            .expect_err("this text must be refused")
+            .to_string()
+    }
+
+    #[test]
+    fn an_empty_file_means_all_defaults() {
+        for text in ["", "{}", "# only a comment\n"] {
+            assert_eq!(
+                Config::parse(text).expect("empty"),
+                Config::default(),
+                "{text:?}"
+            );
+        }
+        assert_eq!(
+            Config::default().postgres.image("16"),
+            Some("docker.io/library/postgres:16")
+        );
+        assert_eq!(Config::default().postgres.image("9"), None);
+        assert_eq!(Config::default().routing.mode, RoutingMode::Auto);
+    }
+
+    #[test]
+    fn every_field_is_read() {
+        let config = Config::parse(
+            r#"
+routing:
+  mode: Gateway
+  gatewayRef: {namespace: edge, name: public, sectionName: https}
+  ingressClassName: nginx
+  address: 198.18.0.10:443
+registries:
+- {prefix: "198.18.0.1:5000", plainHTTP: true}
+- {prefix: registry.example.com/team, endpoint: "mirror.example.com", caSecret: ca, authSecret: pull}
+postgres: {images: [{version: "17", image: "registry.example.com/postgres:17"}]}
+clusterId: production-1
+"#,
+        )
+        .expect("the documented shape");
+        assert_eq!(
+            config
+                .routing
+                .gateway_ref
+                .as_ref()
+                .and_then(|gateway| gateway.section_name.as_deref()),
+            Some("https")
+        );
+        assert!(config.registries[0].plain_http);
+        assert_eq!(config.registries[1].auth_secret.as_deref(), Some("pull"));
+        assert_eq!(config.postgres.images.len(), 1);
+        let again = serde_saphyr::to_string(&config).expect("it can be written");
+        assert_eq!(Config::parse(&again).expect("and read again"), config);
+    }
+
+    #[test]
+    fn an_unknown_field_is_refused_by_name() {
+        assert!(refusal("routng: {}").contains("routng"));
+        assert!(
+            refusal("registries: [{prefix: a.example.com, plainHttp: true}]").contains("plainHttp")
+        );
+        assert!(refusal("routing: {mode: gateway}").contains("gateway"));
+    }
+
+    #[test]
+    fn wrong_input_is_answered_by_what_must_hold() {
+        for (text, part) in [
+            (
+                "routing: {mode: Gateway}",
+                "routing.gatewayRef must name a Gateway",
+            ),
+            (
+                "routing: {gatewayRef: {namespace: '', name: x}}",
+                "must have a namespace and a name",
+            ),
+            (
+                "routing: {address: 'http://edge'}",
+                "routing.address must be host or host:port",
+            ),
+            (
+                "routing: {address: 'edge:http'}",
+                "routing.address must be host or host:port",
+            ),
+            (
+                "registries: [{prefix: 'https://a.example.com'}]",
+                "registries[].prefix must be",
+            ),
+            (
+                "registries: [{prefix: a.example.com/}]",
+                "registries[].prefix must be",
+            ),
+            (
+                "registries: [{prefix: a, plainHTTP: true, caSecret: ca}]",
+                "must have plainHTTP or caSecret, not both",
+            ),
+            (
+                "registries: [{prefix: a}, {prefix: a}]",
+                "registries[].prefix must be unique",
+            ),
+            (
+                "postgres: {images: [{version: '17.2', image: a}]}",
+                "must be a major version",
+            ),
+            (
+                "postgres: {images: [{version: '17', image: ''}]}",
+                "must name an image",
+            ),
+            ("clusterId: 'a b'", "clusterId must have"),
+        ] {
+            let said = refusal(text);
+            assert!(said.contains(part), "{text}: {said}");
+        }
+    }
+
+    #[test]
+    fn a_missing_file_is_named() {
+        let error =
+            Config::read(Path::new("/nowhere/towpath.yaml")).expect_err("there is no such file");
+        assert!(error.to_string().contains("/nowhere/towpath.yaml"));
+    }
+}
