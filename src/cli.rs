@@ -4,6 +4,7 @@ pub mod crds;
 pub mod exit;
 pub mod terminal;
 pub mod text;
+pub mod yaml;
 
 use std::ffi::OsString;
 use std::path::Path;
