@@ -1,11 +1,20 @@
 //! Towpath: a Kubernetes controller that takes an app from an image to serving traffic.
 
 pub mod api;
+pub mod apply;
 pub mod build;
+pub mod caches;
 pub mod config;
+pub mod context;
+pub mod controllers;
+pub mod error;
+pub mod observe;
 pub mod plan;
 pub mod postgres;
 pub mod probe;
+pub mod reconcile;
 pub mod registry;
 pub mod revision;
+pub mod run;
 pub mod seen;
+pub mod status;
