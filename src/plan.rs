@@ -3,6 +3,7 @@
 
 pub mod action;
 pub mod questions;
+pub mod traffic;
 
 pub use action::{Action, Change, Fact, Key, Step};
 

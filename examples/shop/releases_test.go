@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"errors"
 	"net/url"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -190,35 +192,41 @@ func TestTheFourthReleaseFailsAndChangesNothing(t *testing.T) {
 	execute(t, url, "ALTER TABLE orders ADD COLUMN note text")
 }
 
-func TestEachOrderIsPackedOnce(t *testing.T) {
+func TestAWorkerTakesWhatNoOtherHasInHand(t *testing.T) {
 	url := emptySchema(t)
 	mustMigrateTo(t, url, "v1")
 	shop := open(t, url, false)
-	const orders = 40
 	product := shelf(t, shop).Products[0].ID
-	for range orders {
+	for range 5 {
 		if err := shop.PlaceOrder(t.Context(), product); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := shop.PlaceOrder(t.Context(), -1); !errors.Is(err, store.ErrNoSuchProduct) {
+	other, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Ends its transaction too, and so gives back what it has in hand.
+	defer other.Close(t.Context())
+	for _, sql := range []string{"BEGIN", "SELECT id FROM orders ORDER BY id LIMIT 2 FOR UPDATE"} {
+		if _, err := other.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	if packed, err := shop.PackOrders(ctx, 10); err != nil || packed != 3 {
+		t.Errorf("packed %d of 5 orders, 2 of them in other hands: %v", packed, err)
+	}
+	if now := shelf(t, shop); now.ToPack != 2 || now.Packed != 3 {
+		t.Errorf("the database says %d to pack and %d packed", now.ToPack, now.Packed)
+	}
+}
+
+func TestAnOrderNeedsAProduct(t *testing.T) {
+	url := emptySchema(t)
+	mustMigrateTo(t, url, "v1")
+	if err := open(t, url, false).PlaceOrder(t.Context(), -1); !errors.Is(err, store.ErrNoSuchProduct) {
 		t.Errorf("an order of no product ended with %v", err)
-	}
-	counts := make(chan int)
-	for range 4 {
-		go func() {
-			count, err := shop.PackOrders(t.Context(), orders/4)
-			if err != nil {
-				t.Error(err)
-			}
-			counts <- count
-		}()
-	}
-	packed := 0
-	for range 4 {
-		packed += <-counts
-	}
-	if now := shelf(t, shop); packed != now.Packed || now.ToPack+now.Packed != orders || packed == 0 {
-		t.Errorf("packed %d of %d, the database says %d and %d to pack", packed, orders, now.Packed, now.ToPack)
 	}
 }

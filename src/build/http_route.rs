@@ -113,12 +113,51 @@ pub struct ParentStatus {
     pub conditions: Vec<Condition>,
 }
 
-fn gateway_group() -> String {
+pub(crate) fn gateway_group() -> String {
     "gateway.networking.k8s.io".to_owned()
 }
-fn gateway_kind() -> String {
+pub(crate) fn gateway_kind() -> String {
     "Gateway".to_owned()
 }
 fn service_kind() -> String {
     "Service".to_owned()
+}
+
+/// The route of one host on a Gateway.
+#[must_use]
+pub fn host(
+    environment: &crate::api::Environment,
+    gateway: &ParentRef,
+    published: &crate::plan::traffic::Published,
+) -> HttpRoute {
+    use kube::ResourceExt;
+    let rules = published.routes.iter().map(|route| HttpRouteRule {
+        matches: vec![HttpRouteMatch {
+            path: PathMatch {
+                type_: "PathPrefix".to_owned(),
+                value: route.path.clone(),
+            },
+        }],
+        backend_refs: route
+            .backends
+            .iter()
+            .map(|backend| BackendRef {
+                group: String::new(),
+                kind: service_kind(),
+                name: backend.service.clone(),
+                port: backend.port,
+                weight: backend.weight,
+            })
+            .collect(),
+    });
+    let name = super::names::route(&environment.name_any(), &published.host);
+    HttpRoute {
+        metadata: super::metadata::Of::environment(environment).owned(name),
+        spec: HttpRouteSpec {
+            parent_refs: vec![gateway.clone()],
+            hostnames: vec![published.host.clone()],
+            rules: rules.collect(),
+        },
+        status: None,
+    }
 }
