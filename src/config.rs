@@ -1,6 +1,9 @@
 //! The controller's configuration: one strict YAML file.
 
-use std::collections::BTreeSet;
+mod check;
+
+pub use check::is_address;
+
 use std::path::Path;
 
 use schemars::JsonSchema;
@@ -77,7 +80,7 @@ pub struct RegistryConfig {
     /// Whether the registry is asked without TLS. Default: false.
     #[serde(default, rename = "plainHTTP")]
     pub plain_http: bool,
-    /// Secret in the controller's namespace whose key `ca.crt` holds the certificates that the registry's must chain to.
+    /// Secret in the controller's namespace whose key `ca.crt` holds certificates to trust beside the public ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca_secret: Option<String>,
     /// Secret of type `kubernetes.io/dockerconfigjson` in the controller's namespace, tried before an App's own pull
@@ -163,123 +166,6 @@ impl Config {
         config.check().map_err(Error::Rule)?;
         Ok(config)
     }
-
-    fn check(&self) -> Result<(), String> {
-        self.routing.check()?;
-        self.registries.iter().try_for_each(RegistryConfig::check)?;
-        unique(
-            "registries[].prefix",
-            self.registries.iter().map(|entry| entry.prefix.as_str()),
-        )?;
-        self.postgres
-            .images
-            .iter()
-            .try_for_each(PostgresImage::check)?;
-        unique(
-            "postgres.images[].version",
-            self.postgres
-                .images
-                .iter()
-                .map(|entry| entry.version.as_str()),
-        )?;
-        // The id is part of the comment that guards a database against being dropped by the wrong cluster.
-        let fits = |id: &String| {
-            (1..=63).contains(&id.len())
-                && id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
-        };
-        if !self.cluster_id.as_ref().is_none_or(fits) {
-            return Err("clusterId must have 1 to 63 letters, digits and dashes".into());
-        }
-        Ok(())
-    }
-}
-
-impl Routing {
-    fn check(&self) -> Result<(), String> {
-        if self.mode == RoutingMode::Gateway && self.gateway_ref.is_none() {
-            return Err(
-                "routing.gatewayRef must name a Gateway when routing.mode is Gateway".into(),
-            );
-        }
-        if let Some(gateway) = &self.gateway_ref
-            && (gateway.namespace.is_empty() || gateway.name.is_empty())
-        {
-            return Err("routing.gatewayRef must have a namespace and a name".into());
-        }
-        must_be_address("routing.address", self.address.as_deref())
-    }
-}
-
-impl RegistryConfig {
-    fn check(&self) -> Result<(), String> {
-        let prefix = &self.prefix;
-        let (host, path) = prefix.split_once('/').unwrap_or((prefix, "any"));
-        if path.is_empty() || path.ends_with('/') || must_be_address("prefix", Some(host)).is_err()
-        {
-            return Err(format!(
-                "registries[].prefix must be a registry, or a registry and a path, such as registry.example.com/team; it is {prefix:?}"
-            ));
-        }
-        must_be_address("registries[].endpoint", self.endpoint.as_deref())?;
-        if self.plain_http && self.ca_secret.is_some() {
-            return Err(format!(
-                "registries[] of prefix {prefix} must have plainHTTP or caSecret, not both"
-            ));
-        }
-        Ok(())
-    }
-}
-
-impl PostgresImage {
-    fn check(&self) -> Result<(), String> {
-        let version = &self.version;
-        if version.is_empty() || version.len() > 3 || !version.bytes().all(|b| b.is_ascii_digit()) {
-            return Err(format!(
-                "postgres.images[].version must be a major version such as \"17\"; it is {version:?}"
-            ));
-        }
-        if self.image.is_empty() {
-            return Err(format!(
-                "postgres.images[] of version {version} must name an image"
-            ));
-        }
-        Ok(())
-    }
-}
-
-/// An address is a host, with a port if need be; a scheme or a path would be dropped silently later.
-fn must_be_address(field: &str, address: Option<&str>) -> Result<(), String> {
-    let Some(address) = address else {
-        return Ok(());
-    };
-    let authority = address.parse::<http::uri::Authority>();
-    let fits = authority.is_ok_and(|authority| {
-        !address.contains('@')
-            && !authority.host().is_empty()
-            && (authority.port_u16().is_some() || !bare(address).contains(':'))
-    });
-    if fits {
-        Ok(())
-    } else {
-        Err(format!(
-            "{field} must be host or host:port, without scheme and path; it is {address:?}"
-        ))
-    }
-}
-
-/// An address without the brackets that hold the colons of an IPv6 address.
-fn bare(address: &str) -> &str {
-    address.rsplit_once(']').map_or(address, |(_, rest)| rest)
-}
-
-fn unique<'a>(field: &str, values: impl Iterator<Item = &'a str>) -> Result<(), String> {
-    let mut seen = BTreeSet::new();
-    for value in values {
-        if !seen.insert(value) {
-            return Err(format!("{field} must be unique; {value} is there twice"));
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ pub mod context;
 pub mod controllers;
 pub mod error;
 pub mod observe;
+pub mod outbound;
 pub mod plan;
 pub mod postgres;
 pub mod probe;

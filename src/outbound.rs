@@ -1,0 +1,201 @@
+//! Outgoing connections: which certificates are trusted, the HTTP client, and why a request got no answer.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+
+/// The TLS settings of every outgoing connection that checks whom it talks to: the public certificate authorities, and
+/// those of `more` (PEM). They are compiled in, so an image without a certificate store works the same.
+pub fn tls(more: Option<&[u8]>) -> Result<rustls::ClientConfig, String> {
+    let mut roots: rustls::RootCertStore = webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect();
+    if let Some(pem) = more {
+        let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+        let certificates =
+            certificates.map_err(|error| format!("a CA must be certificates in PEM: {error}"))?;
+        if certificates.is_empty() {
+            return Err("a CA must be certificates in PEM; it holds none".into());
+        }
+        for certificate in certificates {
+            roots
+                .add(certificate)
+                .map_err(|error| format!("a CA must be certificates in PEM: {error}"))?;
+        }
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder =
+        rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let builder = builder.map_err(|error| error.to_string())?;
+    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// Begins an HTTP client that asks directly and once: no proxies from the environment, no retries, no redirects unless
+/// the caller adds them.
+pub fn http_client(more: Option<&[u8]>) -> Result<reqwest::ClientBuilder, String> {
+    Ok(reqwest::Client::builder()
+        .tls_backend_preconfigured(tls(more)?)
+        .user_agent(concat!("towpath/", env!("CARGO_PKG_VERSION")))
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .no_proxy())
+}
+
+/// Why a request got no answer. The text is the same each time the same thing is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The time was up.
+    TimedOut,
+    /// Nobody listens there.
+    Refused,
+    /// The peer ended the connection before it had answered.
+    Broken,
+    /// The peer's certificate or its TLS is not accepted.
+    Tls(String),
+    /// The name has no address.
+    NoAddress,
+    /// The address is not one that can be asked.
+    Address,
+    /// No way to the peer, or no way to tell.
+    NoWay,
+}
+
+impl Fault {
+    /// Why this request failed.
+    pub fn of(error: &reqwest::Error) -> Self {
+        if error.is_timeout() {
+            return Self::TimedOut;
+        }
+        if error.is_builder() {
+            return Self::Address;
+        }
+        causes(error)
+            .find_map(Self::cause)
+            .unwrap_or(if error.is_connect() {
+                Self::NoWay
+            } else {
+                Self::Broken
+            })
+    }
+
+    fn cause(error: &(dyn Error + 'static)) -> Option<Self> {
+        if let Some(tls) = error.downcast_ref::<rustls::Error>() {
+            return Some(Self::Tls(tls.to_string()));
+        }
+        // The resolver's error has no type of its own that could be asked.
+        if error.to_string() == "dns error" {
+            return Some(Self::NoAddress);
+        }
+        Self::of_io(error.downcast_ref::<io::Error>()?)
+    }
+
+    /// Why this connection failed, where its kind or what it wraps says it.
+    pub fn of_io(error: &io::Error) -> Option<Self> {
+        // `source` of an io::Error leaves out the error that it wraps.
+        if let Some(fault) = error.get_ref().and_then(|inner| Self::cause(inner)) {
+            return Some(fault);
+        }
+        match error.kind() {
+            io::ErrorKind::ConnectionRefused => Some(Self::Refused),
+            io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::BrokenPipe
+            | io::ErrorKind::UnexpectedEof => Some(Self::Broken),
+            io::ErrorKind::TimedOut => Some(Self::TimedOut),
+            io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => Some(Self::NoWay),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TimedOut => f.write_str("it did not answer in time"),
+            Self::Refused => f.write_str("it refused the connection"),
+            Self::Broken => f.write_str("it ended the connection without an answer"),
+            Self::Tls(why) => write!(f, "its TLS is not accepted ({why})"),
+            Self::NoAddress => f.write_str("its name has no address"),
+            Self::Address => f.write_str("its address is not one that can be asked"),
+            Self::NoWay => f.write_str("it cannot be reached"),
+        }
+    }
+}
+
+/// An error and what caused it, outermost first.
+pub fn causes<'a>(
+    error: &'a (dyn Error + 'static),
+) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |&error| error.source())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ca_that_holds_no_certificate_is_refused() {
+        for pem in [
+            "",
+            "hello",
+            "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+        ] {
+            let refusal = tls(Some(pem.as_bytes()))
+                .map(|_| ())
+                .expect_err("no certificate");
+            assert!(refusal.contains("must be certificates in PEM"), "{refusal}");
+        }
+        assert!(tls(None).is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_closed_port_refuses_and_an_unknown_name_has_no_address() {
+        let client = http_client(None)
+            .expect("settings")
+            .build()
+            .expect("client");
+        let closed = std::net::TcpListener::bind("127.0.0.1:0")
+            .expect("a port")
+            .local_addr()
+            .expect("its address");
+        let error = client
+            .get(format!("http://{closed}/"))
+            .send()
+            .await
+            .expect_err("nobody listens");
+        assert_eq!(Fault::of(&error), Fault::Refused);
+        let error = client
+            .get("http://name.invalid/")
+            .send()
+            .await
+            .expect_err("no such name");
+        assert_eq!(Fault::of(&error), Fault::NoAddress);
+        let error = client
+            .get("not an address")
+            .send()
+            .await
+            .expect_err("not an address");
+        assert_eq!(Fault::of(&error), Fault::Address);
+    }
+
+    #[tokio::test]
+    async fn plain_http_behind_https_is_a_fault_of_tls() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("a port");
+        let address = listener.local_addr().expect("its address");
+        tokio::spawn(async move { axum::serve(listener, axum::Router::new()).await });
+        let client = http_client(None)
+            .expect("settings")
+            .build()
+            .expect("client");
+        let error = client
+            .get(format!("https://{address}/"))
+            .send()
+            .await
+            .expect_err("not TLS");
+        assert!(matches!(Fault::of(&error), Fault::Tls(_)), "{error:?}");
+    }
+}
