@@ -10,14 +10,13 @@ use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Event, watcher};
 
 use super::shelf::Read;
-use super::{Caches, Change, Kept, Place};
+use super::{Caches, Change, Kept, Place, trimmed};
 use crate::api::labels;
 
 /// Seconds after which a watch is made anew; a connection that died silently is noticed then.
 const WATCH_SECONDS: u32 = 200;
 /// Objects per page of a list.
 const PAGE: u32 = 100;
-const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// What every watch asks for.
 pub(super) fn config() -> watcher::Config {
@@ -100,7 +99,7 @@ impl<'a, K: Kept> Intake<'a, K> {
         let shelf = K::shelf(self.caches);
         let mut done = false;
         let changes: Vec<Change<K>> = match event {
-            Event::Apply(read) => shelf.applied(trimmed(read)).into_iter().collect(),
+            Event::Apply(read) => shelf.applied(read.map(trimmed)).into_iter().collect(),
             Event::Delete(read) => shelf.removed(read).into_iter().collect(),
             Event::Init => {
                 self.list.clear();
@@ -108,7 +107,7 @@ impl<'a, K: Kept> Intake<'a, K> {
                 Vec::new()
             }
             Event::InitApply(read) => {
-                self.list.push(trimmed(read));
+                self.list.push(read.map(trimmed));
                 Vec::new()
             }
             Event::InitDone => {
@@ -124,16 +123,4 @@ impl<'a, K: Kept> Intake<'a, K> {
             self.caches.arrived();
         }
     }
-}
-
-fn trimmed<K: Kept>(mut read: Read<K>) -> Read<K> {
-    if let Ok(object) = &mut read {
-        let meta = object.meta_mut();
-        meta.managed_fields = None;
-        if let Some(annotations) = &mut meta.annotations {
-            annotations.remove(LAST_APPLIED);
-        }
-        object.trim();
-    }
-    read
 }

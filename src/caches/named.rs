@@ -14,7 +14,7 @@ use tokio::sync::watch::{Receiver, Sender, channel};
 use tokio::task::AbortHandle;
 
 use super::intake::config;
-use super::{Caches, Kept, Place, locked};
+use super::{Caches, Kept, Place, locked, trimmed};
 use crate::plan::questions::Names;
 use crate::seen::Seen;
 
@@ -179,7 +179,6 @@ impl<K: Kept> One<K> {
     }
 }
 
-fn found<K: Kept>(mut object: K) -> Seen<Arc<K>> {
-    object.meta_mut().managed_fields = None;
-    Seen::Found(Arc::new(object))
+fn found<K: Kept>(object: K) -> Seen<Arc<K>> {
+    Seen::Found(Arc::new(trimmed(object)))
 }

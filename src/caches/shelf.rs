@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use kube::ResourceExt;
 
-use super::{Kept, Place};
+use super::{Kept, Place, trimmed};
 
 /// The objects of one kind, by namespace and group.
 #[derive(Debug)]
@@ -85,6 +85,7 @@ impl<K: Kept> Shelf<K> {
 
     /// Remembers what the apiserver answered to an own write.
     pub fn wrote(&self, object: K) {
+        let object = trimmed(object);
         let mut inner = self.write();
         let place = Place::of(&object);
         if inner.held(&place).is_some_and(|held| newer(&*held, &object)) {
