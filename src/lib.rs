@@ -1,7 +1,13 @@
 //! Towpath: a Kubernetes controller that takes an app from an image to serving traffic.
 
+pub mod api;
+pub mod build;
+pub mod cli;
 pub mod config;
 pub mod outbound;
+pub mod plan;
 pub mod postgres;
 pub mod probe;
 pub mod registry;
+pub mod revision;
+pub mod seen;

@@ -1,0 +1,63 @@
+//! Labels and annotations that the controller writes and reads. Memory lives here and in revisions, never in status.
+
+/// Names the Environment that an object belongs to; what the controller watches is selected by it.
+pub const ENVIRONMENT: &str = "towpath.dev/environment";
+/// Names the component of a workload, a Service or a volume.
+pub const COMPONENT: &str = "towpath.dev/component";
+/// The slot of a workload: `a` or `b`.
+pub const SLOT: &str = "towpath.dev/slot";
+/// On an object: the number of the revision it was rendered for. Never on a pod template.
+pub const REVISION: &str = "towpath.dev/revision";
+/// On pods: the hash of the stored template, so that pods of two templates can be told apart.
+pub const TEMPLATE: &str = "towpath.dev/template";
+/// Marks objects that hold data and outlive their Environment.
+pub const DATA: &str = "towpath.dev/data";
+/// What an object is for, where its kind does not say: `migration`, `database`, `config`, `record`.
+pub const PURPOSE: &str = "towpath.dev/purpose";
+
+/// The field's own labels.
+pub const NAME: &str = "app.kubernetes.io/name";
+/// The component in the field's own labels.
+pub const APP_COMPONENT: &str = "app.kubernetes.io/component";
+/// The App in the field's own labels.
+pub const PART_OF: &str = "app.kubernetes.io/part-of";
+/// Who manages an object in the field's own labels.
+pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+/// The value of [`MANAGED_BY`], and the field manager of every write.
+pub const MANAGER: &str = "towpath";
+
+/// On a revision: hash of what was asked for; the same content is never tried twice by itself.
+pub const CONTENT: &str = "towpath.dev/content";
+/// On a revision: when all gates up to `Migrated` were open in one pass.
+pub const ENTERED: &str = "towpath.dev/entered";
+/// On a revision: when it was verified; the newest verified one serves.
+pub const VERIFIED: &str = "towpath.dev/verified";
+/// On a revision: the reason for which it was given up.
+pub const GIVEN_UP: &str = "towpath.dev/given-up";
+/// On a revision: the sentence that goes with [`GIVEN_UP`].
+pub const GIVEN_UP_MESSAGE: &str = "towpath.dev/given-up-message";
+/// On a revision: the database identity on which its migration succeeded.
+pub const MIGRATED: &str = "towpath.dev/migrated";
+/// On a revision: the last tokens that were handled when it was made or after.
+pub const HANDLED: &str = "towpath.dev/handled-tokens";
+
+/// A person's trigger on an Environment: try the failed content again. Value: `<uid of the Environment>.<anything>`.
+pub const RETRY: &str = "towpath.dev/retry";
+/// A person's trigger on an Environment: the database behind it is accepted as its own. Value as for [`RETRY`].
+pub const ACCEPT_DATABASE: &str = "towpath.dev/accept-database";
+/// A person's trigger on an Environment: write this migration key into the record without running it. Value:
+/// `<uid of the Environment>.<anything>.<key>`.
+pub const MARK_APPLIED: &str = "towpath.dev/mark-applied";
+/// On an object of someone else: hands it to the Environment of this name.
+pub const ADOPT: &str = "towpath.dev/adopt";
+
+/// On a binding Secret or a record: who the database was when it was made or accepted.
+pub const DATABASE_IDENTITY: &str = "towpath.dev/database-identity";
+/// On a pod template: keyed hash of the Secret values that the pods read.
+pub const SECRETS: &str = "towpath.dev/secrets";
+/// On a Deployment: when a changed Secret last restarted it.
+pub const SECRETS_RESTARTED: &str = "towpath.dev/secrets-restarted-at";
+/// On the database's StatefulSet: the rendering it was made with, so that a newer controller does not restart it.
+pub const RENDERING: &str = "towpath.dev/rendering";
+/// What `kubectl rollout restart` writes; it may stay.
+pub const RESTARTED_AT: &str = "kubectl.kubernetes.io/restartedAt";

@@ -1,0 +1,57 @@
+//! `Job`: the migration of a revision, from its stored rendering. Made by POST, never applied.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::batch::v1::{Job, JobSpec};
+use k8s_openapi::api::core::v1::EnvVar;
+use kube::ResourceExt;
+
+use super::metadata::Of;
+use super::names;
+use crate::api::{Environment, labels};
+use crate::revision::RenderedMigration;
+
+/// On a migration Job: the key that it brings.
+pub const KEY: &str = "towpath.dev/migration-key";
+
+/// Builds the migration Job of a revision.
+#[must_use]
+pub fn migration(environment: &Environment, number: i64, migration: &RenderedMigration) -> Job {
+    let name = names::migration(&environment.name_any(), number);
+    let mut metadata = Of::environment(environment).owned(name.clone());
+    let own = metadata.labels.get_or_insert_default();
+    own.insert(labels::PURPOSE.to_owned(), "migration".to_owned());
+    own.insert(labels::REVISION.to_owned(), number.to_string());
+    metadata.annotations = Some(BTreeMap::from([(KEY.to_owned(), migration.key.clone())]));
+    let mut template = migration.template.clone();
+    name_backends(&mut template, &name);
+    Job {
+        metadata,
+        spec: Some(JobSpec {
+            active_deadline_seconds: Some(i64::from(migration.timeout_seconds)),
+            backoff_limit: Some(0),
+            pod_replacement_policy: Some("Failed".to_owned()),
+            template,
+            ..JobSpec::default()
+        }),
+        status: None,
+    }
+}
+
+/// A killed pod does not stop its SQL: the server's backends carry the Job's name, so that a later attempt can wait for them.
+fn name_backends(template: &mut k8s_openapi::api::core::v1::PodTemplateSpec, name: &str) {
+    let containers = template
+        .spec
+        .iter_mut()
+        .flat_map(|spec| spec.containers.iter_mut());
+    for container in containers {
+        let env = container.env.get_or_insert_default();
+        if !env.iter().any(|variable| variable.name == "PGAPPNAME") {
+            env.push(EnvVar {
+                name: "PGAPPNAME".to_owned(),
+                value: Some(name.to_owned()),
+                value_from: None,
+            });
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Names of everything that an Environment owns. Each fits its kind's limit, because names of Environments have at most 30
+//! characters and names of components at most 15.
+
+/// The slot that runs. `RollingUpdate` changes it in place.
+pub const ACTIVE_SLOT: &str = "a";
+
+/// A component's workload and Service in a slot.
+#[must_use]
+pub fn slot(environment: &str, component: &str, slot: &str) -> String {
+    format!("{environment}-{component}-{slot}")
+}
+
+/// A component's stable Service, and its disruption budget.
+#[must_use]
+pub fn component(environment: &str, component: &str) -> String {
+    format!("{environment}-{component}")
+}
+
+/// A revision's ControllerRevision.
+#[must_use]
+pub fn revision(environment: &str, number: i64) -> String {
+    format!("{environment}-{number}")
+}
+
+/// A revision's migration Job.
+#[must_use]
+pub fn migration(environment: &str, number: i64) -> String {
+    format!("{}{number}", migration_prefix(environment))
+}
+
+/// What the names of an Environment's migration Jobs begin with.
+#[must_use]
+pub fn migration_prefix(environment: &str) -> String {
+    format!("{environment}-migrate-")
+}
+
+/// The copy of a ConfigMap with this content.
+#[must_use]
+pub fn config(environment: &str, content: &str) -> String {
+    format!("{environment}-config-{content}")
+}
+
+/// A component's volume.
+#[must_use]
+pub fn volume(environment: &str, component: &str, volume: &str) -> String {
+    format!("{environment}-{component}-{volume}")
+}
+
+/// The dedicated database: StatefulSet, Service, volume and credentials.
+#[must_use]
+pub fn postgres(environment: &str) -> String {
+    format!("{environment}-postgres")
+}
+
+/// The binding Secret of the dedicated database.
+#[must_use]
+pub fn binding(environment: &str) -> String {
+    format!("{environment}-database")
+}
+
+/// The record of an external database.
+#[must_use]
+pub fn record(environment: &str) -> String {
+    format!("{environment}-migrations")
+}
+
+/// The route of a host.
+#[must_use]
+pub fn route(environment: &str, host: &str) -> String {
+    format!(
+        "{environment}-{}",
+        super::hash::of_bytes(host.as_bytes(), 8)
+    )
+}

@@ -1,0 +1,161 @@
+//! What a plan asks for, object by object. A new kind does not compile until apply and the tests know it.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment, StatefulSet};
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Secret, Service};
+use k8s_openapi::api::networking::v1::Ingress;
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+
+use kube::ResourceExt;
+
+use crate::api::ConditionType;
+use crate::build::http_route::HttpRoute;
+use crate::postgres;
+use crate::seen::Hidden;
+
+/// One action, and the stage that asks for it: when the apiserver refuses it, that stage says so.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// The stage that asks.
+    pub stage: ConditionType,
+    /// What it asks for.
+    pub action: Action,
+}
+
+/// What is written, and how.
+#[derive(Clone, Debug)]
+pub enum Action {
+    /// POST: decided once. 409: it is decided already; the pass ends and the next one reads it.
+    Decide(Box<ControllerRevision>),
+    /// Merge patch of annotations on a revision, bound to its uid.
+    Record(Fact),
+    /// POST: an immutable copy of a ConfigMap, named by content. 409 on ours: done.
+    Copy(Box<ConfigMap>),
+    /// POST: a migration, from the stored rendering. 409 on ours: done.
+    Migrate(Box<Job>),
+    /// POST: a Secret whose passwords are made up while it is written. 409 on ours: done. The keys of `generate` are
+    /// filled with random passwords.
+    Invent {
+        /// The Secret without passwords.
+        secret: Box<Secret>,
+        /// The keys that get one.
+        generate: Vec<String>,
+    },
+    /// Server-side apply of a Deployment.
+    Deployment(Change<Deployment>),
+    /// Server-side apply of a StatefulSet.
+    StatefulSet(Change<StatefulSet>),
+    /// Server-side apply of a Service.
+    Service(Change<Service>),
+    /// Server-side apply of a disruption budget.
+    Budget(Change<PodDisruptionBudget>),
+    /// Server-side apply of a route of the Gateway API.
+    HttpRoute(Change<HttpRoute>),
+    /// Server-side apply of a route of an Ingress controller.
+    Ingress(Change<Ingress>),
+    /// Server-side apply of a volume.
+    Volume(Change<PersistentVolumeClaim>),
+    /// Server-side apply of a record that is kept like data.
+    ConfigMap(Change<ConfigMap>),
+    /// Server-side apply of a binding Secret.
+    Binding(Hidden<Change<Secret>>),
+    /// Merge patch of the owner references of data, when the deletion policy changed.
+    Own {
+        /// Which object: `Secret` only, what else is data is applied.
+        key: Key,
+        /// Its uid.
+        uid: String,
+        /// The whole owner references as they shall be.
+        owners: Vec<k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference>,
+    },
+    /// Makes a dedicated database's roles and the database.
+    Provide(postgres::Access, Box<postgres::Wanted>),
+    /// Writes a row into the record beside the data, as the migration role.
+    Enter(postgres::Access, postgres::Entry),
+    /// DELETE with the uid it means, in the background.
+    Delete {
+        /// Which object.
+        key: Key,
+        /// Its uid.
+        uid: String,
+    },
+}
+
+impl Key {
+    /// Names an object.
+    pub fn new(kind: &'static str, name: impl Into<String>) -> Self {
+        Self {
+            kind,
+            name: name.into(),
+        }
+    }
+}
+
+impl Action {
+    /// The object that it writes; `None` for what is no object of the apiserver.
+    #[must_use]
+    pub fn key(&self) -> Option<Key> {
+        let key = match self {
+            Self::Decide(object) => Key::new("ControllerRevision", object.name_any()),
+            Self::Record(fact) => Key::new("ControllerRevision", &fact.name),
+            Self::Copy(object) => Key::new("ConfigMap", object.name_any()),
+            Self::Migrate(object) => Key::new("Job", object.name_any()),
+            Self::Invent { secret, .. } => Key::new("Secret", secret.name_any()),
+            Self::Deployment(change) => Key::new("Deployment", change.object.name_any()),
+            Self::StatefulSet(change) => Key::new("StatefulSet", change.object.name_any()),
+            Self::Service(change) => Key::new("Service", change.object.name_any()),
+            Self::Budget(change) => Key::new("PodDisruptionBudget", change.object.name_any()),
+            Self::HttpRoute(change) => Key::new("HTTPRoute", change.object.name_any()),
+            Self::Ingress(change) => Key::new("Ingress", change.object.name_any()),
+            Self::Volume(change) => Key::new("PersistentVolumeClaim", change.object.name_any()),
+            Self::ConfigMap(change) => Key::new("ConfigMap", change.object.name_any()),
+            Self::Binding(Hidden(change)) => Key::new("Secret", change.object.name_any()),
+            Self::Own { key, .. } | Self::Delete { key, .. } => key.clone(),
+            Self::Provide(..) | Self::Enter(..) => return None,
+        };
+        Some(key)
+    }
+}
+
+/// An object as it shall be, and what is there now.
+#[derive(Clone, Debug)]
+pub struct Change<K> {
+    /// The object to apply.
+    pub object: Box<K>,
+    /// What is there and ours. `None`: nothing was seen; a live read must say that the name is free.
+    pub live: Option<Live>,
+}
+
+/// Which object an apply means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Live {
+    /// Its uid: an object of another uid is not touched.
+    pub uid: String,
+    /// Set when the apply depends on what was read (replicas as read, a record that grows): another version is a conflict.
+    pub resource_version: Option<String>,
+    /// Foreign additions to `spec` (pod template or Service) were seen: they are removed by replacing `/spec/template`, or
+    /// the lists of a Service's spec. The paths, for the log.
+    pub foreign: Vec<String>,
+}
+
+/// Names an object of the Environment's namespace.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Key {
+    /// Its kind.
+    pub kind: &'static str,
+    /// Its name.
+    pub name: String,
+}
+
+/// New annotations of a revision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fact {
+    /// The revision's name.
+    pub name: String,
+    /// The revision's uid.
+    pub uid: String,
+    /// What becomes known.
+    pub annotations: BTreeMap<String, String>,
+}

@@ -1,0 +1,140 @@
+//! What a pass must look at, as far as what was seen already tells: so that nothing is asked that decides nothing.
+
+use std::collections::BTreeSet;
+
+use kube::ResourceExt;
+
+use crate::api::{App, Environment};
+use crate::build::{names, postgres as build};
+use crate::postgres::{Access, Identifier, Question, Roles};
+use crate::seen::{Seen, SeenEnvironment};
+
+/// ConfigMaps and Secrets that an Environment and its App name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Names {
+    /// ConfigMaps, whose content belongs to the revision.
+    pub config_maps: BTreeSet<String>,
+    /// Secrets, pull Secrets and the Secret of an external database among them.
+    pub secrets: BTreeSet<String>,
+}
+
+/// The ConfigMaps and Secrets to watch for this Environment.
+#[must_use]
+pub fn names(environment: &Environment, app: Option<&App>) -> Names {
+    super::configure::names(environment, app)
+}
+
+/// The images to ask registries for: named by the release, and not resolved by a revision that serves or is on its way.
+#[must_use]
+pub fn images(seen: &SeenEnvironment) -> Vec<String> {
+    match super::accept::accept(seen) {
+        Ok(effective) if super::stages::stopped(seen).is_none() => {
+            super::resolve::unknown(seen, &effective)
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// A question to the database behind an Environment.
+#[derive(Clone, Debug)]
+pub struct DatabaseQuestion {
+    /// Where it is.
+    pub at: Address,
+    /// What is asked.
+    pub question: Question,
+    /// Whether an answer given before, by the same address, is good enough; else it is asked anew.
+    pub cached: bool,
+}
+
+/// Where a database is.
+#[derive(Clone, Debug)]
+pub enum Address {
+    /// Known, with its login.
+    Access(Access),
+    /// A URL in a key of a Secret that the Environment names.
+    Secret {
+        /// Name of the Secret.
+        name: String,
+        /// The key.
+        key: String,
+    },
+}
+
+/// What to ask the database, if anything.
+#[must_use]
+pub fn database(seen: &SeenEnvironment) -> Option<DatabaseQuestion> {
+    let Seen::Found(app) = &seen.app else {
+        return None;
+    };
+    app.spec
+        .database
+        .as_ref()
+        .filter(|_| super::stages::stopped(seen).is_none())?;
+    let at = super::database::address(seen)?;
+    let owner = Identifier::new(build::OWNER).ok()?;
+    let question = match &at {
+        Address::Access(_) => Question {
+            application_prefix: None,
+            migration_role: Some(owner.clone()),
+            roles: Some(Roles {
+                owner,
+                app: Identifier::new(build::APP).ok()?,
+            }),
+            record: true,
+        },
+        Address::Secret { .. } => Question {
+            application_prefix: Some(names::migration_prefix(&seen.environment.name_any())),
+            ..Question::default()
+        },
+    };
+    let settled = seen
+        .revisions
+        .last()
+        .is_some_and(|newest| newest.facts.verified.is_some());
+    let cached = settled && super::tokens::none_fresh(seen);
+    Some(DatabaseQuestion {
+        at,
+        question,
+        cached,
+    })
+}
+
+/// A check of a Web component after the rollout.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckQuestion {
+    /// Key in [`SeenEnvironment::checks`], such as `web` or `https://shop.example.com/`.
+    pub key: String,
+    /// The revision whose rollout it checks: answers for another one do not count.
+    pub revision: i64,
+    /// How it is asked.
+    pub by: By,
+}
+
+/// How a check is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum By {
+    /// GET of this URL at a Service's cluster address.
+    Http(String),
+    /// A TCP connection to `address:port`.
+    Tcp(String),
+    /// GET of the path on this host, through the gateway's address of the configuration.
+    Host {
+        /// The host.
+        host: String,
+        /// The path.
+        path: String,
+    },
+}
+
+/// The checks to make in this pass.
+#[must_use]
+pub fn checks(seen: &SeenEnvironment) -> Vec<CheckQuestion> {
+    let Some(newest) = seen.revisions.last().filter(|newest| newest.holds_slots()) else {
+        return Vec::new();
+    };
+    let rolled = super::rollout::is_rolled_out(seen, newest);
+    if newest.facts.verified.is_some() || !rolled || super::stages::stopped(seen).is_some() {
+        return Vec::new();
+    }
+    super::verify::questions(seen, newest)
+}

@@ -1,0 +1,159 @@
+//! The snapshot that a pass decides on: everything that was looked at, and what could not be looked at. Immutable.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Secret, Service};
+use k8s_openapi::api::networking::v1::Ingress;
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+
+use crate::api::{App, Environment};
+use crate::build::http_route::HttpRoute;
+use crate::config::Config;
+use crate::postgres;
+use crate::registry;
+use crate::revision::Revision;
+
+/// Something that was looked for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Seen<T> {
+    /// It is there.
+    Found(T),
+    /// It is not there.
+    Missing,
+    /// There was no answer, for this reason.
+    Unknown(String),
+}
+
+/// Everything that a pass over an Environment decides on.
+#[derive(Clone, Debug)]
+pub struct SeenEnvironment {
+    /// When it was seen; the only clock of a plan.
+    pub now: Timestamp,
+    /// The Environment itself.
+    pub environment: Arc<Environment>,
+    /// Its App.
+    pub app: Seen<Arc<App>>,
+    /// The controller's configuration.
+    pub config: Arc<Config>,
+    /// Its revisions, by number.
+    pub revisions: Vec<Revision>,
+    /// The ConfigMaps that its App and itself name.
+    pub config_maps: BTreeMap<String, Seen<Arc<ConfigMap>>>,
+    /// The Secrets that its App and itself name.
+    pub secrets: BTreeMap<String, Seen<SecretSeen>>,
+    /// Answers of registries, by image as asked.
+    pub images: BTreeMap<String, registry::Answer>,
+    /// What it owns, and the data that was kept for it.
+    pub children: Children,
+    /// The database behind it. `None`: it was not asked.
+    pub database: Option<postgres::Answer>,
+    /// The passwords of a dedicated database.
+    pub credentials: Option<Credentials>,
+    /// Answers of its Web components, by what was asked: consecutive ones for the revision that holds the slots.
+    pub checks: BTreeMap<String, Check>,
+    /// Hosts that an older Environment holds: host -> `namespace/name`.
+    pub taken_hosts: BTreeMap<String, String>,
+    /// The older Environment with the same database.
+    pub database_sharer: Option<String>,
+    /// How requests get in.
+    pub routing: Routing,
+    /// Foreign additions that came back right after they were removed; they are left, and told.
+    pub stubborn: BTreeSet<String>,
+}
+
+/// What is known of a Secret: never its values.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SecretSeen {
+    /// Its keys, each with the keyed hash of its value.
+    pub keys: BTreeMap<String, String>,
+    /// Identifies the key that hashed them.
+    pub hashed_by: String,
+}
+
+/// What an Environment owns, and the data that was kept for it, by name.
+#[derive(Clone, Debug, Default)]
+pub struct Children {
+    /// Workloads.
+    pub deployments: BTreeMap<String, Arc<Deployment>>,
+    /// Databases.
+    pub stateful_sets: BTreeMap<String, Arc<StatefulSet>>,
+    /// Services.
+    pub services: BTreeMap<String, Arc<Service>>,
+    /// Disruption budgets.
+    pub budgets: BTreeMap<String, Arc<PodDisruptionBudget>>,
+    /// Routes of the Gateway API.
+    pub http_routes: BTreeMap<String, Arc<HttpRoute>>,
+    /// Routes of Ingress controllers.
+    pub ingresses: BTreeMap<String, Arc<Ingress>>,
+    /// Copies of ConfigMaps, and the record of an external database.
+    pub config_maps: BTreeMap<String, Arc<ConfigMap>>,
+    /// Binding Secrets and credentials.
+    pub secrets: BTreeMap<String, Hidden<Arc<Secret>>>,
+    /// Volumes.
+    pub volumes: BTreeMap<String, Arc<PersistentVolumeClaim>>,
+    /// Migrations.
+    pub jobs: BTreeMap<String, Arc<Job>>,
+    /// Every pod with the Environment's label that an owned object made. Terminated messages in it are masked already.
+    pub pods: BTreeMap<String, Arc<Pod>>,
+}
+
+/// Consecutive answers to a check.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Check {
+    /// How often it said yes, one after the other, up to now.
+    pub yes_in_a_row: u32,
+    /// The last answer that was not yes, in words.
+    pub last_no: Option<String>,
+    /// The last attempt without an answer, in words.
+    pub last_unknown: Option<String>,
+}
+
+/// How requests from outside get in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Routing {
+    /// By HTTPRoutes on this Gateway.
+    Gateway {
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+        /// The listener; absent: every one that fits.
+        section: Option<String>,
+    },
+    /// By Ingresses of this class; absent: the cluster's default class.
+    Ingress(Option<String>),
+    /// There is neither; the sentence says what to do.
+    Nothing(String),
+}
+
+/// The passwords of a dedicated database.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credentials {
+    /// Of `postgres`, which makes the roles.
+    pub admin: String,
+    /// Of the owner, which migrates.
+    pub owner: String,
+    /// Of the app's role.
+    pub app: String,
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Credentials(hidden)")
+    }
+}
+
+/// Something whose content must not be printed.
+#[derive(Clone, PartialEq)]
+pub struct Hidden<T>(pub T);
+
+impl<T> fmt::Debug for Hidden<T> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("hidden")
+    }
+}
