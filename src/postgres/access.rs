@@ -15,7 +15,8 @@ use crate::config::is_address;
 /// against the public certificate authorities.
 #[derive(Clone, PartialEq)]
 pub struct Access {
-    config: Config,
+    // Boxed, because plans carry many of these and most say nothing of a database.
+    config: Box<Config>,
     verify: bool,
 }
 
@@ -42,6 +43,7 @@ impl Access {
         let config: Config = format!("postgres://{place}?{known}")
             .parse()
             .map_err(|_| FORM)?;
+        let config = Box::new(config);
         Self { config, verify }.checked()
     }
 
@@ -53,7 +55,7 @@ impl Access {
         password: &Password,
         database: &Identifier,
     ) -> Self {
-        let mut config = Config::new();
+        let mut config = Box::new(Config::new());
         config
             .host(host)
             .port(port)
@@ -113,7 +115,7 @@ impl Access {
 
     /// Settings of the connection, for the session to complete.
     pub(super) fn config(&self) -> Config {
-        self.config.clone()
+        Config::clone(&self.config)
     }
 
     /// Whether the server must prove who it is.
