@@ -4,6 +4,7 @@ pub mod api;
 pub mod apply;
 pub mod build;
 pub mod caches;
+pub mod cli;
 pub mod config;
 pub mod context;
 pub mod controllers;

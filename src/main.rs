@@ -1,11 +1,9 @@
 //! The command line of Towpath: the controller, the generator and what people ask.
 
-fn main() -> anyhow::Result<()> {
-    let directory = std::env::args().nth(3).unwrap_or_else(|| "crds".to_owned());
-    for crd in towpath::api::crds() {
-        let name = crd.metadata.name.clone().unwrap_or_default();
-        let text = serde_saphyr::to_string(&crd)?;
-        std::fs::write(format!("{directory}/{name}.yaml"), text)?;
-    }
-    Ok(())
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    // One provider for every TLS client in this process; a second one would be a mistake of ours.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    towpath::cli::run(std::env::args_os())
 }

@@ -1,14 +1,34 @@
 //! Decides: a snapshot in, an ordered list of actions and the conditions out. Pure: no clock, no randomness, no IO, and it
 //! cannot fail.
 
+pub mod accept;
 pub mod action;
+pub mod configure;
+pub mod database;
+pub mod diff;
+pub mod finish;
+pub mod health;
+pub mod migration;
 pub mod questions;
+pub mod record;
+pub mod render;
+pub mod resolve;
+pub mod rollout;
+pub mod route;
+pub mod situation;
+pub mod slots;
+pub mod stages;
+pub mod tokens;
 pub mod traffic;
+pub mod verify;
 
 pub use action::{Action, Change, Fact, Key, Step};
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
+use crate::api::condition::Class;
 use crate::api::environment::EnvironmentStatus;
 use crate::api::{ConditionType, Reason};
 use crate::seen::SeenEnvironment;
@@ -22,12 +42,34 @@ pub struct Gate {
     pub message: String,
 }
 
+impl Gate {
+    /// A gate that stands for this reason.
+    pub fn new(reason: Reason, message: impl Into<String>) -> Self {
+        Self {
+            reason,
+            message: message.into(),
+        }
+    }
+
+    /// What App and Environment declare does not fit together.
+    #[must_use]
+    pub fn spec(message: String) -> Self {
+        Self::new(Reason::SpecInvalid, message)
+    }
+
+    /// Whether the next stage may act.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.reason.class() == Class::Open
+    }
+}
+
 /// What a pass decided.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
     /// What to do, in this order; after a failed write nothing later is sent.
     pub steps: Vec<Step>,
-    /// What each stage said, in their order.
+    /// What each stage said, in their order; behind the first closed one nothing was asked.
     pub gates: Vec<(ConditionType, Gate)>,
     /// Whether something serves.
     pub available: Option<Gate>,
@@ -35,10 +77,62 @@ pub struct Plan {
     pub status: EnvironmentStatus,
     /// When to look again although nothing happened.
     pub next: Option<Timestamp>,
+    /// Every child that shall be there: what else is owned goes when the plan is complete.
+    pub wanted: BTreeSet<Key>,
+}
+
+impl Plan {
+    /// Asks for an action. A later one on the same object replaces an earlier one: one writer per object.
+    pub fn push(&mut self, stage: ConditionType, action: Action) {
+        if let Some(key) = action.key() {
+            self.steps
+                .retain(|step| step.action.key().as_ref() != Some(&key));
+        }
+        self.steps.push(Step { stage, action });
+    }
+
+    /// Says that an object shall be there; asks for a write only if it differs.
+    pub fn want<K>(
+        &mut self,
+        stage: ConditionType,
+        key: Key,
+        change: Option<Change<K>>,
+        wrap: impl FnOnce(Change<K>) -> Action,
+    ) -> bool {
+        self.wanted.insert(key.clone());
+        self.steps
+            .retain(|step| step.action.key().as_ref() != Some(&key));
+        let Some(change) = change else { return false };
+        self.push(stage, wrap(change));
+        true
+    }
+
+    /// Looks again at this time at the latest.
+    pub fn look_at(&mut self, at: Timestamp) {
+        self.next = Some(self.next.map_or(at, |next| next.min(at)));
+    }
+
+    /// What a stage said.
+    #[must_use]
+    pub fn gate(&self, condition: ConditionType) -> Option<&Gate> {
+        self.gates
+            .iter()
+            .find(|(stage, _)| *stage == condition)
+            .map(|(_, gate)| gate)
+    }
 }
 
 /// Decides what to do for an Environment, and what to say of it.
 #[must_use]
-pub fn environment(_seen: &SeenEnvironment) -> Plan {
-    Plan::default()
+pub fn environment(seen: &SeenEnvironment) -> Plan {
+    if let Some(gate) = stages::stopped(seen) {
+        return finish::only(seen, gate);
+    }
+    let situation = situation::Situation::of(seen);
+    let mut plan = Plan::default();
+    tokens::hand(&situation, &mut plan);
+    slots::keep(&situation, &mut plan);
+    stages::run(&situation, &mut plan);
+    finish::finish(&situation, &mut plan);
+    plan
 }

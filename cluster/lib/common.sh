@@ -42,6 +42,7 @@ owner_file=/run/towpath-cluster
 lock_file=/run/lock/towpath-cluster.lock
 }
 
+export LC_ALL=C
 PATH=$bin:$PATH:/usr/sbin:/sbin
 export PATH
 # A proxy of the user is for downloads; what runs on this machine is called directly.
@@ -60,21 +61,24 @@ seconds_since() {
 }
 
 # step TEXT COMMAND...: one line, with the time that it took. The command's own output goes to .cluster/log/up.log,
-# whose end is shown when it fails.
+# whose end is shown when it fails. Never call it in a condition: bash would then pass over failures inside of it.
 step() {
-  local text=$1 begin log=$logs/up.log line
+  local text=$1 begin log=$logs/up.log line code=0
   shift
   begin=$(now)
-  printf '%-58s ' "$text"
-  line=$(wc -l <"$log" 2>/dev/null || echo 0)
-  if ("$@") </dev/null >>"$log" 2>&1; then
-    printf '%8s s\n' "$(seconds_since "$begin")"
-  else
-    printf '%8s s  failed\n' "$(seconds_since "$begin")"
+  touch "$log"
+  line=$(wc -l <"$log")
+  printf '%-62s ' "$text"
+  set +e
+  (set -e; "$@") </dev/null >>"$log" 2>&1
+  code=$?
+  set -e
+  printf '%7s s%s\n' "$(seconds_since "$begin")" "$([ "$code" = 0 ] || printf '  failed')"
+  if [ "$code" != 0 ]; then
     tail -n +"$((line + 1))" "$log" | tail -n 25 >&2
     warn "the whole log: $log"
-    return 1
   fi
+  return "$code"
 }
 
 # until_true SECONDS COMMAND...: asks ten times a second.

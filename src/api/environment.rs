@@ -382,12 +382,8 @@ pub struct ComponentStatus {
     /// Its active slot.
     #[schemars(length(max = 1))]
     pub slot: String,
-    /// Declared pods.
+    /// How many pods it shall have.
     pub replicas: i32,
-    /// Pods of the wanted template.
-    pub updated: i32,
-    /// Available pods, old and new.
-    pub available: i32,
 }
 
 /// The newest migration in the record.

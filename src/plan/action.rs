@@ -8,6 +8,8 @@ use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Secret, Servi
 use k8s_openapi::api::networking::v1::Ingress;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 
+use kube::ResourceExt;
+
 use crate::api::ConditionType;
 use crate::build::http_route::HttpRoute;
 use crate::postgres;
@@ -79,6 +81,42 @@ pub enum Action {
         /// Its uid.
         uid: String,
     },
+}
+
+impl Key {
+    /// Names an object.
+    pub fn new(kind: &'static str, name: impl Into<String>) -> Self {
+        Self {
+            kind,
+            name: name.into(),
+        }
+    }
+}
+
+impl Action {
+    /// The object that it writes; `None` for what is no object of the apiserver.
+    #[must_use]
+    pub fn key(&self) -> Option<Key> {
+        let key = match self {
+            Self::Decide(object) => Key::new("ControllerRevision", object.name_any()),
+            Self::Record(fact) => Key::new("ControllerRevision", &fact.name),
+            Self::Copy(object) => Key::new("ConfigMap", object.name_any()),
+            Self::Migrate(object) => Key::new("Job", object.name_any()),
+            Self::Invent { secret, .. } => Key::new("Secret", secret.name_any()),
+            Self::Deployment(change) => Key::new("Deployment", change.object.name_any()),
+            Self::StatefulSet(change) => Key::new("StatefulSet", change.object.name_any()),
+            Self::Service(change) => Key::new("Service", change.object.name_any()),
+            Self::Budget(change) => Key::new("PodDisruptionBudget", change.object.name_any()),
+            Self::HttpRoute(change) => Key::new("HTTPRoute", change.object.name_any()),
+            Self::Ingress(change) => Key::new("Ingress", change.object.name_any()),
+            Self::Volume(change) => Key::new("PersistentVolumeClaim", change.object.name_any()),
+            Self::ConfigMap(change) => Key::new("ConfigMap", change.object.name_any()),
+            Self::Binding(Hidden(change)) => Key::new("Secret", change.object.name_any()),
+            Self::Own { key, .. } | Self::Delete { key, .. } => key.clone(),
+            Self::Provide(..) | Self::Enter(..) => return None,
+        };
+        Some(key)
+    }
 }
 
 /// An object as it shall be, and what is there now.

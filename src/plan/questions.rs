@@ -2,9 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use kube::ResourceExt;
+
 use crate::api::{App, Environment};
-use crate::postgres::{Access, Question};
-use crate::seen::SeenEnvironment;
+use crate::build::{names, postgres as build};
+use crate::postgres::{Access, Identifier, Question, Roles};
+use crate::seen::{Seen, SeenEnvironment};
 
 /// ConfigMaps and Secrets that an Environment and its App name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,14 +20,19 @@ pub struct Names {
 
 /// The ConfigMaps and Secrets to watch for this Environment.
 #[must_use]
-pub fn names(_environment: &Environment, _app: Option<&App>) -> Names {
-    Names::default()
+pub fn names(environment: &Environment, app: Option<&App>) -> Names {
+    super::configure::names(environment, app)
 }
 
 /// The images to ask registries for: named by the release, and not resolved by a revision that serves or is on its way.
 #[must_use]
-pub fn images(_seen: &SeenEnvironment) -> Vec<String> {
-    Vec::new()
+pub fn images(seen: &SeenEnvironment) -> Vec<String> {
+    match super::accept::accept(seen) {
+        Ok(effective) if super::stages::stopped(seen).is_none() => {
+            super::resolve::unknown(seen, &effective)
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// A question to the database behind an Environment.
@@ -54,8 +62,41 @@ pub enum Address {
 
 /// What to ask the database, if anything.
 #[must_use]
-pub fn database(_seen: &SeenEnvironment) -> Option<DatabaseQuestion> {
-    None
+pub fn database(seen: &SeenEnvironment) -> Option<DatabaseQuestion> {
+    let Seen::Found(app) = &seen.app else {
+        return None;
+    };
+    app.spec
+        .database
+        .as_ref()
+        .filter(|_| super::stages::stopped(seen).is_none())?;
+    let at = super::database::address(seen)?;
+    let owner = Identifier::new(build::OWNER).ok()?;
+    let question = match &at {
+        Address::Access(_) => Question {
+            application_prefix: None,
+            migration_role: Some(owner.clone()),
+            roles: Some(Roles {
+                owner,
+                app: Identifier::new(build::APP).ok()?,
+            }),
+            record: true,
+        },
+        Address::Secret { .. } => Question {
+            application_prefix: Some(names::migration_prefix(&seen.environment.name_any())),
+            ..Question::default()
+        },
+    };
+    let settled = seen
+        .revisions
+        .last()
+        .is_some_and(|newest| newest.facts.verified.is_some());
+    let cached = settled && super::tokens::none_fresh(seen);
+    Some(DatabaseQuestion {
+        at,
+        question,
+        cached,
+    })
 }
 
 /// A check of a Web component after the rollout.
@@ -87,6 +128,13 @@ pub enum By {
 
 /// The checks to make in this pass.
 #[must_use]
-pub fn checks(_seen: &SeenEnvironment) -> Vec<CheckQuestion> {
-    Vec::new()
+pub fn checks(seen: &SeenEnvironment) -> Vec<CheckQuestion> {
+    let Some(newest) = seen.revisions.last().filter(|newest| newest.holds_slots()) else {
+        return Vec::new();
+    };
+    let rolled = super::rollout::is_rolled_out(seen, newest);
+    if newest.facts.verified.is_some() || !rolled || super::stages::stopped(seen).is_some() {
+        return Vec::new();
+    }
+    super::verify::questions(seen, newest)
 }

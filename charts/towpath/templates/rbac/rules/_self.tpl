@@ -1,0 +1,24 @@
+{{- /* What the controller has for itself, in its own namespace. `create` cannot be narrowed to a name. */ -}}
+{{- define "towpath.rules.self" -}}
+# Which of several controllers works.
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  verbs: [create]
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  resourceNames: [towpath]
+  verbs: [get, update]
+# The random key under which values of Secrets are compared: made once.
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [create]
+{{- $names := list "towpath-hash-key" }}
+{{- range .Values.config.registries }}
+{{- $names = concat $names (compact (list .authSecret .caSecret)) }}
+{{- end }}
+# That key, and what the configuration names for registries.
+- apiGroups: [""]
+  resources: [secrets]
+  resourceNames: [{{ $names | uniq | join ", " }}]
+  verbs: [get]
+{{- end }}

@@ -1,0 +1,73 @@
+//! What people type: one file per command. Reading, deciding and rendering are apart; only the last two are golden-tested.
+
+pub mod crds;
+pub mod exit;
+pub mod terminal;
+pub mod text;
+pub mod yaml;
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use exit::{Exit, Failure};
+use terminal::Terminal;
+
+/// Takes an app from an image to serving traffic: migrations first, no dropped request, and back by itself.
+#[derive(Debug, Parser)]
+#[command(name = "towpath", disable_version_flag = true, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Crds(crds::Options),
+    /// Print the version.
+    Version,
+}
+
+/// Runs the command that the arguments name.
+#[must_use]
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let matches = match command(arguments.first()).try_get_matches_from(arguments) {
+        Ok(matches) => matches,
+        Err(error) => return exit::usage(&error),
+    };
+    let cli = match Cli::from_arg_matches(&matches) {
+        Ok(cli) => cli,
+        Err(error) => return exit::usage(&error),
+    };
+    let mut terminal = Terminal::detect();
+    let outcome = cli.command.run(&mut terminal);
+    exit::code(outcome, &mut terminal)
+}
+
+/// The command as it is called: a link of the name `kubectl-towpath` makes it a plugin of kubectl.
+fn command(called: Option<&OsString>) -> clap::Command {
+    let plugin = called
+        .and_then(|path| Path::new(path).file_stem())
+        .is_some_and(|name| name == "kubectl-towpath");
+    let command = Cli::command();
+    if plugin {
+        command.bin_name("kubectl towpath")
+    } else {
+        command
+    }
+}
+
+impl Command {
+    fn run(self, terminal: &mut Terminal) -> Result<Exit, Failure> {
+        match self {
+            Self::Crds(options) => crds::run(&options, terminal),
+            Self::Version => {
+                terminal.say(concat!("towpath ", env!("CARGO_PKG_VERSION")))?;
+                Ok(Exit::Done)
+            }
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! Ends a plan: clears away what is not wanted any more, and fills the status.
+
+use std::collections::BTreeSet;
+
+use kube::{Resource, ResourceExt};
+
+use super::situation::Situation;
+use super::{Action, Gate, Key, Plan, migration, rollout};
+use crate::api::environment::{ComponentStatus, EnvironmentStatus, MigrationStatus};
+use crate::api::{ConditionType, Reason};
+use crate::build::names;
+use crate::revision::Revision;
+use crate::seen::SeenEnvironment;
+
+/// So many revisions are kept, those that serve or are on their way among them.
+const KEPT: usize = 5;
+
+/// A plan that does nothing and says why.
+#[must_use]
+pub fn only(seen: &SeenEnvironment, gate: Gate) -> Plan {
+    let mut plan = Plan {
+        gates: vec![(ConditionType::Accepted, gate)],
+        ..Plan::default()
+    };
+    let serving = super::situation::serving(seen);
+    plan.available = Some(available(seen, serving));
+    plan.status = EnvironmentStatus {
+        release: serving.map(Revision::summary),
+        serving: serving.map(|serving| serving.number),
+        url: url(seen),
+        ..EnvironmentStatus::default()
+    };
+    plan
+}
+
+/// Prunes when the plan is complete, and fills the status.
+pub fn finish(situation: &Situation<'_>, plan: &mut Plan) {
+    let verified = plan
+        .gate(ConditionType::Verified)
+        .is_some_and(Gate::is_open);
+    let settled = situation
+        .target
+        .as_ref()
+        .is_some_and(|target| target.facts.verified.is_some());
+    // A plan that does not know everything that shall be there must not say what shall not.
+    if verified && settled {
+        prune(situation, plan);
+    }
+    plan.available = Some(available(situation.seen, situation.held()));
+    plan.status = status(situation);
+}
+
+fn prune(situation: &Situation<'_>, plan: &mut Plan) {
+    let seen = situation.seen;
+    let kept = kept(seen);
+    let copies: BTreeSet<&String> = kept
+        .iter()
+        .flat_map(|revision| revision.decided.configs.values())
+        .collect();
+    plan.wanted
+        .extend(copies.into_iter().map(|copy| Key::new("ConfigMap", copy)));
+    plan.wanted.extend(
+        kept.iter()
+            .map(|revision| Key::new("ControllerRevision", &revision.name)),
+    );
+    let newest = kept.last().map_or(0, |revision| revision.number);
+    plan.wanted.insert(Key::new(
+        "Job",
+        names::migration(&seen.environment.name_any(), newest),
+    ));
+    let unwanted: Vec<_> = owned(seen)
+        .into_iter()
+        .filter(|(key, _)| !plan.wanted.contains(key))
+        .collect();
+    for (key, uid) in unwanted {
+        plan.push(ConditionType::Verified, Action::Delete { key, uid });
+    }
+}
+
+/// The newest revisions, and what serves.
+fn kept(seen: &SeenEnvironment) -> Vec<&Revision> {
+    let serving = super::situation::serving(seen).map(|serving| serving.number);
+    let oldest = seen.revisions.len().saturating_sub(KEPT);
+    let newest = seen.revisions.iter().enumerate();
+    newest
+        .filter(|(index, revision)| *index >= oldest || Some(revision.number) == serving)
+        .map(|(_, revision)| revision)
+        .collect()
+}
+
+/// Everything that goes when nothing wants it. Data is not among it.
+fn owned(seen: &SeenEnvironment) -> Vec<(Key, String)> {
+    fn of<'a, K: Resource + 'a>(
+        kind: &'static str,
+        objects: impl Iterator<Item = &'a std::sync::Arc<K>> + 'a,
+    ) -> impl Iterator<Item = (Key, String)> + 'a {
+        objects
+            .filter(|object| {
+                !object.labels().contains_key(crate::api::labels::DATA)
+                    && object.meta().deletion_timestamp.is_none()
+            })
+            .map(move |object| {
+                (
+                    Key::new(kind, object.name_any()),
+                    object.uid().unwrap_or_default(),
+                )
+            })
+    }
+    let children = &seen.children;
+    let environment = &seen.environment;
+    let running = |key: &Key| migration::is_running_named(seen, &key.name);
+    let mut owned: Vec<_> = of("HTTPRoute", children.http_routes.values())
+        .chain(of("Ingress", children.ingresses.values()))
+        .chain(of("Service", children.services.values()))
+        .chain(of("PodDisruptionBudget", children.budgets.values()))
+        .chain(of("Deployment", children.deployments.values()))
+        .chain(
+            of("StatefulSet", children.stateful_sets.values())
+                .filter(|_| super::database::dedicated_spec(environment).is_none()),
+        )
+        .chain(of("ConfigMap", children.config_maps.values()))
+        .chain(of("Job", children.jobs.values()).filter(|(key, _)| !running(key)))
+        .collect();
+    let revisions = seen.revisions.iter();
+    owned.extend(revisions.map(|revision| {
+        (
+            Key::new("ControllerRevision", &revision.name),
+            revision.uid.clone(),
+        )
+    }));
+    owned
+}
+
+/// Whether every component that holds a slot has a pod that takes work.
+fn available(seen: &SeenEnvironment, held: Option<&Revision>) -> Gate {
+    let Some(held) = held else {
+        return Gate::new(Reason::NothingServes, "Nothing serves yet");
+    };
+    let idle = held.decided.components.iter().find(|rendered| {
+        let live = rollout::deployment(seen, rendered);
+        let wanted = live
+            .and_then(|live| live.spec.as_ref()?.replicas)
+            .unwrap_or(1);
+        let available = live
+            .and_then(|live| live.status.as_ref()?.available_replicas)
+            .unwrap_or(0);
+        wanted > 0 && available == 0
+    });
+    match idle {
+        Some(idle) => Gate::new(
+            Reason::NothingServes,
+            format!("No pod of component '{}' is available", idle.name),
+        ),
+        None => Gate::new(Reason::Available, "Every component serves"),
+    }
+}
+
+fn status(situation: &Situation<'_>) -> EnvironmentStatus {
+    let seen = situation.seen;
+    let components = situation
+        .held()
+        .map(|held| held.decided.components.iter())
+        .into_iter()
+        .flatten();
+    EnvironmentStatus {
+        observed_generation: None,
+        app: situation.app_seen(),
+        release: situation.serving.map(Revision::summary),
+        serving: situation.serving.map(|serving| serving.number),
+        target: situation.target.as_ref().map(|target| target.number),
+        url: url(seen),
+        components: components
+            .map(|rendered| ComponentStatus {
+                name: rendered.name.clone(),
+                slot: names::ACTIVE_SLOT.to_owned(),
+                replicas: rollout::deployment(seen, rendered)
+                    .and_then(|live| live.spec.as_ref()?.replicas)
+                    .unwrap_or_default(),
+            })
+            .collect(),
+        migration: situation.record.newest().map(|entry| MigrationStatus {
+            key: entry.key.clone(),
+            revision: entry.revision,
+        }),
+        handled_tokens: seen
+            .revisions
+            .last()
+            .map(|newest| newest.facts.handled.clone())
+            .unwrap_or_default(),
+        conditions: Vec::new(),
+    }
+}
+
+fn url(seen: &SeenEnvironment) -> Option<String> {
+    let host = seen
+        .environment
+        .spec
+        .hosts
+        .iter()
+        .find(|host| !seen.taken_hosts.contains_key(&host.host))?;
+    Some(format!("http://{}", host.host))
+}

@@ -1,0 +1,223 @@
+//! `RolledOut`: every component runs the revision, and is available. A verdict puts the slots back to what served.
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::apps::v1::Deployment;
+use kube::ResourceExt;
+
+use super::situation::Situation;
+use super::{Gate, Plan, health, slots};
+use crate::api::{ConditionType, Reason, labels};
+use crate::build::names;
+use crate::revision::{Facts, Rendered, Revision, Verdict};
+use crate::seen::SeenEnvironment;
+
+const STAGE: ConditionType = ConditionType::RolledOut;
+
+/// Rolls the target out, and judges it until it is verified.
+pub fn roll(situation: &Situation<'_>, plan: &mut Plan) -> Gate {
+    let Some(target) = &situation.target else {
+        return Gate::new(Reason::Pending, "Waiting for a revision");
+    };
+    if let Some(verdict) = target.facts.given_up.as_ref() {
+        return given_up(situation, plan, target, verdict);
+    }
+    let changed = slots::hold(situation, plan, target);
+    let seen = situation.seen;
+    if target.facts.verified.is_none() && target.facts.entered.is_some() {
+        if let Some(verdict) = judge(seen, plan, target, &changed) {
+            return give_up(situation, plan, STAGE, verdict);
+        }
+    }
+    state(seen, target, &changed)
+}
+
+/// How far a revision is: open when every component runs it and is available.
+fn state(seen: &SeenEnvironment, revision: &Revision, changed: &[String]) -> Gate {
+    let waiting: Vec<&str> = revision
+        .decided
+        .components
+        .iter()
+        .filter(|rendered| changed.contains(&rendered.name) || !is_settled(seen, rendered))
+        .map(|rendered| rendered.name.as_str())
+        .collect();
+    if waiting.is_empty() {
+        return Gate::new(
+            Reason::RolledOut,
+            format!("Every component runs revision {}", revision.number),
+        );
+    }
+    let trouble = revision
+        .decided
+        .components
+        .iter()
+        .flat_map(|rendered| health::pods_of(seen, &rendered.name, &rendered.hash))
+        .find_map(health::trouble);
+    let trouble = trouble
+        .map(|trouble| format!(": {trouble}"))
+        .unwrap_or_default();
+    Gate::new(
+        Reason::RollingOut,
+        format!("Rolling out {}{trouble}", waiting.join(", ")),
+    )
+}
+
+/// Whether every component runs the revision and is available.
+#[must_use]
+pub fn is_rolled_out(seen: &SeenEnvironment, revision: &Revision) -> bool {
+    state(seen, revision, &[]).is_open()
+}
+
+/// Whether a Deployment runs the wanted template only, at its present generation, and is available.
+fn is_settled(seen: &SeenEnvironment, rendered: &Rendered) -> bool {
+    let Some(live) = deployment(seen, rendered) else {
+        return false;
+    };
+    let same = live.labels().get(labels::TEMPLATE) == Some(&rendered.hash);
+    let wanted = live
+        .spec
+        .as_ref()
+        .and_then(|spec| spec.replicas)
+        .unwrap_or(1);
+    let Some(status) = &live.status else {
+        return false;
+    };
+    same && status.observed_generation >= live.metadata.generation
+        && status.updated_replicas.unwrap_or(0) >= wanted
+        && status.replicas.unwrap_or(0) <= wanted
+        && status.available_replicas.unwrap_or(0) >= wanted
+}
+
+/// The Deployment of a component in the active slot.
+#[must_use]
+pub fn deployment<'a>(seen: &'a SeenEnvironment, rendered: &Rendered) -> Option<&'a Deployment> {
+    let name = names::slot(
+        &seen.environment.name_any(),
+        &rendered.name,
+        names::ACTIVE_SLOT,
+    );
+    seen.children.deployments.get(&name).map(AsRef::as_ref)
+}
+
+/// A crash is a verdict at once, no progress before the deadline another.
+fn judge(
+    seen: &SeenEnvironment,
+    plan: &mut Plan,
+    target: &Revision,
+    changed: &[String],
+) -> Option<Verdict> {
+    let serving = super::situation::serving(seen);
+    for rendered in &target.decided.components {
+        // Pods that run the same template as before say nothing about this revision.
+        let known = serving.and_then(|serving| serving.component(&rendered.name));
+        if known.is_some_and(|known| known.hash == rendered.hash) {
+            continue;
+        }
+        if let Some(why) =
+            health::pods_of(seen, &rendered.name, &rendered.hash).find_map(health::crash)
+        {
+            return Some(Verdict {
+                reason: Reason::Crashed,
+                message: format!("Revision {}: {why}", target.number),
+            });
+        }
+    }
+    let open = state(seen, target, changed).is_open();
+    let deadline = deadline(seen, target)?;
+    if open || deadline > seen.now {
+        plan.look_at(deadline);
+        return None;
+    }
+    let state = state(seen, target, changed).message;
+    let seconds = seen.environment.spec.strategy.progress_deadline_seconds;
+    Some(Verdict {
+        reason: Reason::DeadlineExceeded,
+        message: format!(
+            "Revision {} made no progress for {seconds} seconds. {state}",
+            target.number
+        ),
+    })
+}
+
+/// Counted from entry, anew at each newly available pod.
+#[must_use]
+pub fn deadline(seen: &SeenEnvironment, target: &Revision) -> Option<Timestamp> {
+    let entered = target.facts.entered?;
+    let pods = target
+        .decided
+        .components
+        .iter()
+        .flat_map(|rendered| health::pods_of(seen, &rendered.name, &rendered.hash));
+    let progress = pods
+        .filter_map(health::ready_since)
+        .max()
+        .map_or(entered, |ready| ready.max(entered));
+    let seconds = seen.environment.spec.strategy.progress_deadline_seconds;
+    Some(progress + SignedDuration::from_secs(seconds.into()))
+}
+
+/// Gives the target up: the fact first, then the slots go back to what served. That is the rollback.
+pub fn give_up(
+    situation: &Situation<'_>,
+    plan: &mut Plan,
+    stage: ConditionType,
+    verdict: Verdict,
+) -> Gate {
+    let gate = said(situation, &verdict);
+    // What was planned for the target is not done any more.
+    plan.steps
+        .retain(|step| step.stage < ConditionType::RolledOut);
+    situation.record_fact(
+        plan,
+        stage,
+        &Facts {
+            given_up: Some(verdict),
+            ..Facts::default()
+        },
+    );
+    if let Some(serving) = situation.serving {
+        slots::hold(situation, plan, serving);
+    }
+    gate
+}
+
+/// The stage that judged stays closed; the stages before it speak of what serves.
+fn given_up(
+    situation: &Situation<'_>,
+    plan: &mut Plan,
+    target: &Revision,
+    verdict: &Verdict,
+) -> Gate {
+    if verdict.stage() == STAGE {
+        return said(situation, verdict);
+    }
+    match situation.serving {
+        Some(serving) => {
+            let changed = slots::hold(situation, plan, serving);
+            state(situation.seen, serving, &changed)
+        }
+        None => state(situation.seen, target, &[]),
+    }
+}
+
+/// What is said of a revision that was given up: rolled back, where there was something to go back to.
+#[must_use]
+pub fn said(situation: &Situation<'_>, verdict: &Verdict) -> Gate {
+    let name = situation.seen.environment.name_any();
+    match situation.serving {
+        Some(serving) => Gate::new(
+            Reason::RolledBack,
+            format!(
+                "{}. Revision {} serves again; name another release, or run `kubectl towpath retry {name}`",
+                verdict.message.trim_end_matches('.'),
+                serving.number
+            ),
+        ),
+        None => Gate::new(
+            verdict.reason,
+            format!(
+                "{}. There is no earlier revision to return to: its pods are left for inspection",
+                verdict.message.trim_end_matches('.')
+            ),
+        ),
+    }
+}

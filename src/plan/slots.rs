@@ -1,0 +1,290 @@
+//! What the slots hold: workloads, Services and budgets of a revision, as they shall be.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::apps::v1::Deployment;
+use kube::ResourceExt;
+
+use super::situation::Situation;
+use super::{Action, Key, Plan, database, diff, route};
+use crate::api::{ConditionType, labels};
+use crate::build::metadata::Of;
+use crate::build::{budget, deployment, hash, names, service, volume};
+use crate::revision::{Rendered, Revision};
+use crate::seen::{Seen, SeenEnvironment};
+
+/// A changed Secret restarts what reads it at most this often.
+const SECRETS_PERIOD: SignedDuration = SignedDuration::from_mins(5);
+
+/// Keeps what serves as it shall be, whatever the gates say.
+pub fn keep(situation: &Situation<'_>, plan: &mut Plan) {
+    database::keep(situation.seen, plan);
+    if let Some(held) = situation.held() {
+        hold(situation, plan, held);
+    }
+}
+
+/// Puts a revision into the slots. Returns the components whose workload is written.
+pub fn hold(situation: &Situation<'_>, plan: &mut Plan, revision: &Revision) -> Vec<String> {
+    let mut changed = Vec::new();
+    for rendered in &revision.decided.components {
+        volumes(situation, plan, rendered);
+        if workload(situation, plan, rendered) {
+            changed.push(rendered.name.clone());
+        }
+        services(situation, plan, rendered);
+    }
+    for copy in revision.decided.configs.values() {
+        plan.wanted.insert(Key::new("ConfigMap", copy));
+    }
+    route::publish(situation, plan, revision);
+    changed
+}
+
+/// Volumes are data; their size is live.
+fn volumes(situation: &Situation<'_>, plan: &mut Plan, rendered: &Rendered) {
+    let Ok(effective) = &situation.effective else {
+        return;
+    };
+    let seen = situation.seen;
+    let environment = &seen.environment;
+    let Some(component) = effective
+        .components
+        .iter()
+        .find(|component| component.name == rendered.name)
+    else {
+        return;
+    };
+    for declared in &component.volumes {
+        let name = names::volume(&environment.name_any(), &component.name, &declared.name);
+        let of = Of::component(environment, &component.name);
+        let class = declared.storage_class_name.as_deref();
+        let claim = volume::read_write_once(of, name.clone(), &declared.size, class);
+        let live = seen.children.volumes.get(&name).map(AsRef::as_ref);
+        let change = diff::change(claim, live, diff::Guarded::Nothing, &seen.stubborn);
+        plan.want(
+            ConditionType::RolledOut,
+            Key::new("PersistentVolumeClaim", name),
+            change,
+            Action::Volume,
+        );
+    }
+}
+
+fn workload(situation: &Situation<'_>, plan: &mut Plan, rendered: &Rendered) -> bool {
+    let seen = situation.seen;
+    let environment = &seen.environment;
+    let name = names::slot(&environment.name_any(), &rendered.name, names::ACTIVE_SLOT);
+    let live = seen.children.deployments.get(&name).map(AsRef::as_ref);
+    let (replicas, as_read) = replicas(situation, &rendered.name, live);
+    let laid_over = lay_over(situation, plan, rendered, live);
+    let overlay = deployment::Overlay {
+        slot: names::ACTIVE_SLOT,
+        replicas,
+        template_annotations: laid_over.template,
+        annotations: laid_over.own,
+        progress_deadline_seconds: environment.spec.strategy.progress_deadline_seconds,
+    };
+    let object = deployment::component(environment, rendered, overlay);
+    let mut change = diff::change(object, live, diff::Guarded::Template, &seen.stubborn);
+    // Replicas as read must not undo what an autoscaler does meanwhile.
+    if let (true, Some(change), Some(live)) = (as_read, change.as_mut(), live)
+        && let Some(reference) = change.live.as_mut()
+    {
+        reference.resource_version = live.resource_version();
+    }
+    plan.want(
+        ConditionType::RolledOut,
+        Key::new("Deployment", name),
+        change,
+        Action::Deployment,
+    )
+}
+
+/// How many pods; and whether that is only what was read, because nobody declares it.
+fn replicas(situation: &Situation<'_>, component: &str, live: Option<&Deployment>) -> (i32, bool) {
+    let declared = situation
+        .effective
+        .as_ref()
+        .ok()
+        .and_then(|effective| effective.replicas(component));
+    let present = live
+        .and_then(|live| live.spec.as_ref())
+        .and_then(|spec| spec.replicas);
+    match declared {
+        Some(declared) => (declared, false),
+        None => (present.unwrap_or(1), present.is_some()),
+    }
+}
+
+fn services(situation: &Situation<'_>, plan: &mut Plan, rendered: &Rendered) {
+    let seen = situation.seen;
+    let environment = &seen.environment;
+    let stage = ConditionType::RolledOut;
+    if let Some(port) = rendered.port {
+        let built = [
+            service::slot(environment, &rendered.name, port, names::ACTIVE_SLOT),
+            service::stable(environment, &rendered.name, port, names::ACTIVE_SLOT),
+        ];
+        for object in built {
+            let name = object.name_any();
+            let live = seen.children.services.get(&name).map(AsRef::as_ref);
+            let change = diff::change(object, live, diff::Guarded::Service, &seen.stubborn);
+            plan.want(stage, Key::new("Service", name), change, Action::Service);
+        }
+    }
+    let name = names::component(&environment.name_any(), &rendered.name);
+    let deployment = names::slot(&environment.name_any(), &rendered.name, names::ACTIVE_SLOT);
+    let live = seen
+        .children
+        .deployments
+        .get(&deployment)
+        .map(AsRef::as_ref);
+    // With one pod a budget would only block drains.
+    if replicas(situation, &rendered.name, live).0 > 1 {
+        let object = budget::component(environment, &rendered.name);
+        let live = seen.children.budgets.get(&name).map(AsRef::as_ref);
+        let change = diff::change(object, live, diff::Guarded::Nothing, &seen.stubborn);
+        plan.want(
+            stage,
+            Key::new("PodDisruptionBudget", name),
+            change,
+            Action::Budget,
+        );
+    }
+}
+
+/// What lies over a stored template.
+#[derive(Debug, Default)]
+struct LaidOver {
+    template: BTreeMap<String, String>,
+    own: BTreeMap<String, String>,
+}
+
+/// A person's restart stays; the hash of Secrets is the present one, or stays as it is until a restart is due.
+fn lay_over(
+    situation: &Situation<'_>,
+    plan: &mut Plan,
+    rendered: &Rendered,
+    live: Option<&Deployment>,
+) -> LaidOver {
+    let mut laid = LaidOver::default();
+    let annotations = live.and_then(|live| {
+        live.spec
+            .as_ref()?
+            .template
+            .metadata
+            .as_ref()?
+            .annotations
+            .as_ref()
+    });
+    let present = |key: &str| {
+        annotations
+            .and_then(|annotations| annotations.get(key))
+            .cloned()
+    };
+    let last = live
+        .and_then(|live| live.annotations().get(labels::SECRETS_RESTARTED))
+        .cloned();
+    if let Some(restarted) = present(labels::RESTARTED_AT) {
+        laid.template
+            .insert(labels::RESTARTED_AT.to_owned(), restarted);
+    }
+    let same_template =
+        live.and_then(|live| live.labels().get(labels::TEMPLATE)) == Some(&rendered.hash);
+    let (hash, restarted) = match (
+        secrets_hash(situation.seen, rendered),
+        present(labels::SECRETS),
+    ) {
+        (fresh, Some(present)) if same_template => {
+            due(situation, plan, fresh, present, last.as_deref())
+                .map_or((None, last.clone()), |(hash, at)| {
+                    (Some(hash), at.map(|at| at.to_string()).or(last.clone()))
+                })
+        }
+        (fresh, present) => (fresh.or(present.filter(|_| same_template)), last),
+    };
+    laid.template
+        .extend(hash.map(|hash| (labels::SECRETS.to_owned(), hash)));
+    laid.own
+        .extend(restarted.map(|at| (labels::SECRETS_RESTARTED.to_owned(), at)));
+    laid
+}
+
+/// The hash to lay over a template that runs already; with the time, if that restarts it.
+fn due(
+    situation: &Situation<'_>,
+    plan: &mut Plan,
+    fresh: Option<String>,
+    present: String,
+    last: Option<&str>,
+) -> Option<(String, Option<Timestamp>)> {
+    let Some(fresh) = fresh else {
+        return Some((present, None));
+    };
+    let key = |hash: &str| hash.split('.').next().map(str::to_owned);
+    // Hashed by another key: nobody can tell whether the value changed.
+    if fresh == present || key(&fresh) != key(&present) || situation.under_way() {
+        return Some((present, None));
+    }
+    let now = situation.seen.now;
+    let next = last
+        .and_then(|last| last.parse::<Timestamp>().ok())
+        .map(|last| last + SECRETS_PERIOD);
+    match next.filter(|next| *next > now) {
+        Some(next) => {
+            plan.look_at(next);
+            Some((present, None))
+        }
+        None => Some((fresh, Some(now))),
+    }
+}
+
+/// The keyed hash of every Secret value that a template reads. `None`: it reads none, or one of them is not known now.
+fn secrets_hash(seen: &SeenEnvironment, rendered: &Rendered) -> Option<String> {
+    let containers = &rendered.template.spec.as_ref()?.containers;
+    let mut values: BTreeMap<String, String> = BTreeMap::new();
+    let mut hashed_by = String::new();
+    for container in containers {
+        for variable in container.env.iter().flatten() {
+            let Some(key) = variable
+                .value_from
+                .as_ref()
+                .and_then(|from| from.secret_key_ref.as_ref())
+            else {
+                continue;
+            };
+            // The binding of a dedicated database is made here and changes only with its URLs.
+            let Some(Seen::Found(secret)) = seen.secrets.get(&key.name) else {
+                if seen.children.secrets.contains_key(&key.name)
+                    || key.name == names::binding(&seen.environment.name_any())
+                {
+                    continue;
+                }
+                return None;
+            };
+            hashed_by.clone_from(&secret.hashed_by);
+            values.insert(
+                format!("{}/{}", key.name, key.key),
+                secret.keys.get(&key.key)?.clone(),
+            );
+        }
+        for source in container.env_from.iter().flatten() {
+            let Some(source) = &source.secret_ref else {
+                continue;
+            };
+            let Some(Seen::Found(secret)) = seen.secrets.get(&source.name) else {
+                return None;
+            };
+            hashed_by.clone_from(&secret.hashed_by);
+            values.extend(
+                secret
+                    .keys
+                    .iter()
+                    .map(|(key, hash)| (format!("{}/{key}", source.name), hash.clone())),
+            );
+        }
+    }
+    (!values.is_empty()).then(|| format!("{hashed_by}.{}", hash::of(&values, 16)))
+}

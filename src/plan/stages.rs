@@ -1,0 +1,54 @@
+//! The stages of an Environment, and how a target passes them.
+
+use super::situation::Situation;
+use super::{Gate, Plan, database, migration, rollout, route, verify};
+use crate::api::{ConditionType, Reason};
+use crate::seen::SeenEnvironment;
+
+/// A step of bringing the target up; it may add to the plan, and says whether the next step may act.
+pub type Stage = fn(&Situation<'_>, &mut Plan) -> Gate;
+
+/// How a release reaches an environment, in this order.
+pub const STAGES: &[(ConditionType, Stage)] = &[
+    (ConditionType::Accepted, |situation, _| situation.accepted()),
+    (ConditionType::Resolved, |situation, _| situation.resolved()),
+    (ConditionType::Configured, |situation, plan| {
+        situation.configured(plan)
+    }),
+    (ConditionType::DatabaseReady, database::provide),
+    (ConditionType::Migrated, migration::run), // once per migration key, before any pod of the revision starts
+    (ConditionType::RolledOut, rollout::roll),
+    (ConditionType::Routed, route::report),
+    (ConditionType::Verified, verify::judge),
+];
+
+/// Runs the stages in order. Behind the first closed gate the target does not advance; later conditions keep what they said
+/// last. After entry a closing gate up to `Migrated` is reported but neither stops nor reverts; `Routed` only reports.
+pub fn run(situation: &Situation<'_>, plan: &mut Plan) {
+    for &(condition, stage) in STAGES {
+        let gate = stage(situation, plan);
+        let open = gate.is_open();
+        plan.gates.push((condition, gate));
+        let past = situation.has_entered() && condition <= ConditionType::Migrated;
+        let reports_only = condition == ConditionType::Routed;
+        if !open && !past && !reports_only {
+            return;
+        }
+    }
+}
+
+/// Why the controller does nothing here, if so.
+#[must_use]
+pub fn stopped(seen: &SeenEnvironment) -> Option<Gate> {
+    if seen.environment.metadata.deletion_timestamp.is_some() {
+        return Some(Gate::new(
+            Reason::Deleting,
+            "The Environment is on its way out",
+        ));
+    }
+    let suspended = "spec.suspend is true: nothing is changed here until it is false";
+    seen.environment
+        .spec
+        .suspend
+        .then(|| Gate::new(Reason::Suspended, suspended))
+}

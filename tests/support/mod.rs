@@ -1,0 +1,3 @@
+//! What the tests against the outside share.
+
+pub mod apiserver;
