@@ -5,8 +5,11 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use rustls::pki_types::CertificateDer;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{DigitallySignedStruct, SignatureScheme};
 
 /// The TLS settings of every outgoing connection that checks whom it talks to: the public certificate authorities, and
 /// those of `more` (PEM). They are compiled in, so an image without a certificate store works the same.
@@ -30,6 +33,52 @@ pub fn tls(more: Option<&[u8]>) -> Result<rustls::ClientConfig, String> {
         rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let builder = builder.map_err(|error| error.to_string())?;
     Ok(builder.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// Takes any certificate: the connection is encrypted, but the peer has proved nothing. For PostgreSQL's `sslmode=prefer`
+/// and `require`, which promise no more.
+#[derive(Debug)]
+pub struct AnyCertificate(WebPkiSupportedAlgorithms);
+
+impl Default for AnyCertificate {
+    fn default() -> Self {
+        Self(rustls::crypto::ring::default_provider().signature_verification_algorithms)
+    }
+}
+
+impl ServerCertVerifier for AnyCertificate {
+    fn verify_server_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, cert, dss, &self.0)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, cert, dss, &self.0)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.supported_schemes()
+    }
 }
 
 /// Begins an HTTP client that asks directly and once: no proxies from the environment, no retries, no redirects unless
@@ -80,7 +129,8 @@ impl Fault {
             })
     }
 
-    fn cause(error: &(dyn Error + 'static)) -> Option<Self> {
+    /// Why something failed, if this cause says it.
+    pub fn cause(error: &(dyn Error + 'static)) -> Option<Self> {
         if let Some(tls) = error.downcast_ref::<rustls::Error>() {
             return Some(Self::Tls(tls.to_string()));
         }
