@@ -105,6 +105,7 @@ fn judge(
     target: &Revision,
     changed: &[String],
 ) -> Option<Verdict> {
+    let entered = target.facts.entered?;
     let serving = super::situation::serving(seen);
     for rendered in &target.decided.components {
         // Pods that run the same template as before say nothing about this revision.
@@ -112,8 +113,8 @@ fn judge(
         if known.is_some_and(|known| known.hash == rendered.hash) {
             continue;
         }
-        if let Some(why) =
-            health::pods_of(seen, &rendered.name, &rendered.hash).find_map(health::crash)
+        if let Some(why) = health::pods_of(seen, &rendered.name, &rendered.hash)
+            .find_map(|pod| health::crash(pod, entered))
         {
             return Some(Verdict {
                 reason: Reason::Crashed,
