@@ -69,11 +69,11 @@ pause_image() {
   cp "$here/images/pause/config.json" "$1/config.json"
 }
 
-# Unpacked only, with the few tools that a script needs: no maintainer script runs, so nothing of a Debian server is set up that the image does not want.
+# Unpacked only: no maintainer script runs, so nothing of a Debian server is set up that the image does not want.
 postgres_image() {
   local root=$1/root
   # The package lists of this machine's Debian decide what is newest.
-  mmdebstrap --quiet --mode=root --variant=extract --include=postgresql-15,base-files,bash,coreutils,dash,findutils,grep,gzip,libc-bin,mawk,sed,tzdata \
+  mmdebstrap --quiet --mode=root --variant=extract --include=postgresql-15 \
     --hook-dir=/usr/share/mmdebstrap/hooks/merged-usr bookworm "$root"
   "$here/images/postgres/shrink" "$root"
   install -m 755 "$here/images/postgres/entrypoint" "$root/usr/local/bin/docker-entrypoint.sh"

@@ -33,18 +33,12 @@ impl Writer<'_> {
             "ConfigMap" => self.delete_one::<ConfigMap>(name, uid).await,
             "Secret" => self.delete_one::<Secret>(name, uid).await,
             "PersistentVolumeClaim" => self.delete_one::<PersistentVolumeClaim>(name, uid).await,
-            kind => Err(Stop::Refused(
-                Reason::InternalError,
-                format!("The controller cannot delete {kind} {name}"),
-            )),
+            kind => Err(Stop::Refused(Reason::InternalError, format!("The controller cannot delete {kind} {name}"))),
         }
     }
 
     async fn delete_one<K: Kept>(&self, name: &str, uid: &str) -> Result<(), Stop> {
-        let only = Preconditions {
-            uid: Some(uid.to_owned()),
-            resource_version: None,
-        };
+        let only = Preconditions { uid: Some(uid.to_owned()), resource_version: None };
         let params = DeleteParams::background().preconditions(only);
         match self.api::<K>().delete(name, &params).await {
             // Finalizers hold it: it is leaving, and still there.
