@@ -4,6 +4,7 @@ pub mod api;
 pub mod build;
 pub mod cli;
 pub mod config;
+pub mod lease;
 pub mod outbound;
 pub mod plan;
 pub mod postgres;
