@@ -107,13 +107,14 @@ fn additions(wanted: &Value, present: &Value, guarded: Guarded) -> Vec<String> {
 fn extras(wanted: &Value, present: &Value, path: &str, found: &mut Vec<String>) {
     match (wanted, present) {
         (_, present) if is_empty(present) || may_stay(path) => {}
-        (Value::Object(wanted), Value::Object(present)) => {
+        (wanted, Value::Object(present)) => {
             for (key, present) in present {
                 let wanted = wanted.get(key).unwrap_or(&Value::Null);
                 extras(wanted, present, &format!("{path}/{key}"), found);
             }
         }
-        (Value::Array(wanted), Value::Array(present)) => {
+        (wanted, Value::Array(present)) => {
+            let wanted = wanted.as_array().map_or(&[] as &[Value], Vec::as_slice);
             for (index, item) in present.iter().enumerate() {
                 let wanted = partner(item, index, wanted).unwrap_or(&Value::Null);
                 extras(

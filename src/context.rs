@@ -1,0 +1,100 @@
+//! What all passes share: clients, caches, and memory that may be lost.
+
+mod failures;
+mod hash_key;
+mod memory;
+
+pub use failures::Failures;
+pub use hash_key::HashKey;
+pub use memory::{Memories, Memory};
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use kube::runtime::events::Recorder;
+use kube::{Api, Client};
+
+use crate::api::Environment;
+use crate::caches::{Caches, Kept, Named, locked};
+use crate::config::Config;
+use crate::error::Error;
+use crate::postgres::Databases;
+use crate::registry::Registry;
+
+/// What all passes share.
+pub struct Context {
+    /// The controller's configuration; its cluster id is always set.
+    pub config: Arc<Config>,
+    /// Gets, posts, patches and deletes, each with a timeout.
+    pub client: Client,
+    /// What is known of the cluster.
+    pub caches: Arc<Caches>,
+    /// What people name.
+    pub named: Named,
+    /// The database servers.
+    pub databases: Arc<dyn Databases>,
+    /// The registries.
+    pub registry: Registry,
+    /// Asks checks.
+    pub probes: reqwest::Client,
+    /// Tells people what happened.
+    pub recorder: Recorder,
+    /// The time.
+    pub clock: fn() -> Timestamp,
+    /// Hashes values of Secrets.
+    pub hash_key: HashKey,
+    /// Whether this replica may write.
+    pub leadership: Leadership,
+    /// What is remembered of each Environment, and may be lost.
+    pub memories: Memories,
+    /// How often each Environment's passes failed in a row.
+    pub failures: Failures,
+}
+
+impl Context {
+    /// The time.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        (self.clock)()
+    }
+
+    /// What others keep adding to this Environment's children, and is left to them.
+    #[must_use]
+    pub fn stubborn(&self, environment: &Environment) -> BTreeSet<String> {
+        locked(&self.memories.of(environment).foreign).stubborn()
+    }
+
+    /// The API of a kind in a namespace.
+    pub fn api<K: Kept>(&self, namespace: &str) -> Api<K> {
+        Api::namespaced(self.client.clone(), namespace)
+    }
+}
+
+/// Says, before each write, whether this replica holds a lease that is young enough.
+pub struct Leadership(Box<dyn Fn() -> Result<(), String> + Send + Sync>);
+
+impl Leadership {
+    /// By this check.
+    pub fn new(check: impl Fn() -> Result<(), String> + Send + Sync + 'static) -> Self {
+        Self(Box::new(check))
+    }
+
+    /// For a controller that is alone.
+    #[must_use]
+    pub fn alone() -> Self {
+        Self::new(|| Ok(()))
+    }
+
+    /// Whether a write may be sent now.
+    pub fn check(&self) -> Result<(), Error> {
+        (self.0)().map_err(Error::Lease)
+    }
+}
+
+impl fmt::Debug for Leadership {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Leadership(..)")
+    }
+}
