@@ -2,6 +2,8 @@
 
 pub mod crds;
 pub mod exit;
+pub mod files;
+pub mod lint;
 pub mod terminal;
 pub mod text;
 pub mod yaml;
@@ -26,6 +28,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Crds(crds::Options),
+    Lint(lint::Options),
     /// Print the version.
     Version,
 }
@@ -64,6 +67,7 @@ impl Command {
     fn run(self, terminal: &mut Terminal) -> Result<Exit, Failure> {
         match self {
             Self::Crds(options) => crds::run(&options, terminal),
+            Self::Lint(options) => lint::run(&options, terminal),
             Self::Version => {
                 terminal.say(concat!("towpath ", env!("CARGO_PKG_VERSION")))?;
                 Ok(Exit::Done)
