@@ -78,6 +78,7 @@ resolvConf: ""
 clusterDomain: cluster.local
 clusterDNS: [$node_ip]
 maxPods: 250
+makeIPTablesUtilChains: false
 podPidsLimit: -1
 serializeImagePulls: false
 registryPullQPS: 0
