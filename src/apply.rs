@@ -65,7 +65,11 @@ struct Writer<'a> {
 impl<'a> Writer<'a> {
     fn new(environment: &'a Environment, ctx: &'a Context) -> Self {
         let namespace = environment.namespace().unwrap_or_default();
-        Self { environment, namespace, ctx }
+        Self {
+            environment,
+            namespace,
+            ctx,
+        }
     }
 
     async fn take(&self, action: &Action) -> Result<(), Stop> {

@@ -49,7 +49,10 @@ pub struct Place {
 impl Place {
     /// Of namespace and name.
     pub fn new(namespace: impl Into<String>, name: impl Into<String>) -> Self {
-        Self { namespace: namespace.into(), name: name.into() }
+        Self {
+            namespace: namespace.into(),
+            name: name.into(),
+        }
     }
 
     /// Of an object.
@@ -72,7 +75,11 @@ pub trait Kept:
 {
     /// What it is found by, besides its name: for a child the name of its Environment.
     fn group(&self) -> String {
-        let environment = self.meta().labels.as_ref().and_then(|all| all.get(labels::ENVIRONMENT));
+        let environment = self
+            .meta()
+            .labels
+            .as_ref()
+            .and_then(|all| all.get(labels::ENVIRONMENT));
         environment.cloned().unwrap_or_default()
     }
 

@@ -31,7 +31,10 @@ pub async fn run(ctx: Arc<Context>, stop: CancellationToken) {
                 // A failed pass was logged where its next try was chosen.
                 Ok(_) | Err(Error::ReconcilerFailed(..)) => {}
                 Err(Error::ObjectNotFound(gone)) => {
-                    forget(&Place::new(gone.namespace.unwrap_or_default(), gone.name), &ctx);
+                    forget(
+                        &Place::new(gone.namespace.unwrap_or_default(), gone.name),
+                        &ctx,
+                    );
                 }
                 Err(error) => tracing::warn!(%error, "the queue failed"),
             }

@@ -79,12 +79,16 @@ impl Error {
         match self {
             Self::Api {
                 verb, kind, name, ..
-            } => format!("The apiserver did not answer to {verb} of {kind} {name}; it is tried again"),
+            } => format!(
+                "The apiserver did not answer to {verb} of {kind} {name}; it is tried again"
+            ),
             Self::Lease(_) => "Another replica of the controller has taken over".to_owned(),
             Self::Randomness | Self::Panic(_) => {
                 "The controller failed at this object; its log tells why".to_owned()
             }
-            Self::Budget => "Looking and writing took longer than a minute; it is tried again".to_owned(),
+            Self::Budget => {
+                "Looking and writing took longer than a minute; it is tried again".to_owned()
+            }
         }
     }
 }

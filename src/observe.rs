@@ -80,7 +80,9 @@ fn app(environment: &Environment, caches: &Caches) -> Seen<Arc<App>> {
     let place = Place::new(environment.namespace().unwrap_or_default(), name);
     match (caches.apps.get(&place), caches.apps.unreadable(&place)) {
         (Some(app), _) => Seen::Found(app),
-        (None, Some(why)) => Seen::Unknown(format!("this controller cannot read App {name}: {why}")),
+        (None, Some(why)) => {
+            Seen::Unknown(format!("this controller cannot read App {name}: {why}"))
+        }
         (None, None) => Seen::Missing,
     }
 }
@@ -94,7 +96,10 @@ fn found<T>(seen: &Seen<Arc<T>>) -> Option<&T> {
 
 fn revisions(environment: &Environment, caches: &Caches) -> Vec<Revision> {
     let objects = children::owned(&caches.revisions, environment);
-    let mut revisions: Vec<Revision> = objects.values().filter_map(|object| Revision::read(object)).collect();
+    let mut revisions: Vec<Revision> = objects
+        .values()
+        .filter_map(|object| Revision::read(object))
+        .collect();
     revisions.sort_by_key(|revision| revision.number);
     revisions
 }
@@ -109,6 +114,9 @@ fn config_maps(
 }
 
 /// The Secret of the children with that name.
-fn own_secret<'a>(children: &'a Children, name: &str) -> Option<&'a k8s_openapi::api::core::v1::Secret> {
+fn own_secret<'a>(
+    children: &'a Children,
+    name: &str,
+) -> Option<&'a k8s_openapi::api::core::v1::Secret> {
     children.secrets.get(name).map(|hidden| &*hidden.0)
 }

@@ -84,7 +84,12 @@ pub fn forget(place: &Place, ctx: &Context) {
 }
 
 /// When to look again.
-fn next(plan: &Plan, acted: Acted, told: Result<(), Error>, now: Timestamp) -> Result<Action, Error> {
+fn next(
+    plan: &Plan,
+    acted: Acted,
+    told: Result<(), Error>,
+    now: Timestamp,
+) -> Result<Action, Error> {
     if let Some((_, error)) = acted.failed {
         return Err(error);
     }
@@ -105,7 +110,9 @@ fn until(at: Timestamp, now: Timestamp) -> Duration {
 
 /// The fault is told on its object; should that fail too, the log has it.
 async fn tell(place: &Place, fault: &Error, ctx: &Context) {
-    let Some(environment): Option<Arc<Environment>> = ctx.caches.environments.get(place) else { return };
+    let Some(environment): Option<Arc<Environment>> = ctx.caches.environments.get(place) else {
+        return;
+    };
     let told = AssertUnwindSafe(status::report_fault(&environment, fault, ctx)).catch_unwind();
     if let Ok(Ok(Err(error))) = tokio::time::timeout(BUDGET, told).await {
         tracing::warn!(%error, "the fault could not be told");
@@ -130,11 +137,26 @@ mod tests {
     #[test]
     fn a_plan_says_when_to_look_again() {
         let at = Timestamp::UNIX_EPOCH + SignedDuration::from_secs(3);
-        let plan = Plan { next: Some(at), ..Plan::default() };
-        assert_eq!(requeued(&plan, Acted::default()), Action::requeue(Duration::from_secs(3)));
-        let wrote = Acted { wrote: 1, ..Acted::default() };
-        assert_eq!(requeued(&Plan::default(), wrote), Action::requeue(AFTER_WRITES));
-        let again = Acted { again: true, ..Acted::default() };
+        let plan = Plan {
+            next: Some(at),
+            ..Plan::default()
+        };
+        assert_eq!(
+            requeued(&plan, Acted::default()),
+            Action::requeue(Duration::from_secs(3))
+        );
+        let wrote = Acted {
+            wrote: 1,
+            ..Acted::default()
+        };
+        assert_eq!(
+            requeued(&Plan::default(), wrote),
+            Action::requeue(AFTER_WRITES)
+        );
+        let again = Acted {
+            again: true,
+            ..Acted::default()
+        };
         assert_eq!(requeued(&plan, again), Action::requeue(AGAIN));
     }
 
@@ -147,7 +169,10 @@ mod tests {
     #[test]
     fn no_answer_is_an_error_of_the_pass() {
         let failed = Some((crate::api::ConditionType::RolledOut, Error::Budget));
-        let acted = Acted { failed, ..Acted::default() };
+        let acted = Acted {
+            failed,
+            ..Acted::default()
+        };
         assert!(next(&Plan::default(), acted, Ok(()), Timestamp::UNIX_EPOCH).is_err());
     }
 }

@@ -25,14 +25,25 @@ pub async fn report(
     acted: &Acted,
     ctx: &Context,
 ) -> Result<(), Error> {
-    let gates = gates(plan, acted, ctx.failures.count(&Place::of(environment)) >= NEWS);
+    let gates = gates(
+        plan,
+        acted,
+        ctx.failures.count(&Place::of(environment)) >= NEWS,
+    );
     let wanted = conditions::merge(environment, plan, &gates, ctx.now());
     write(environment, wanted, ctx).await
 }
 
 /// Tells that a pass could not be finished, by the controller's own fault.
-pub async fn report_fault(environment: &Environment, fault: &Error, ctx: &Context) -> Result<(), Error> {
-    let gate = Gate { reason: Reason::InternalError, message: fault.sentence() };
+pub async fn report_fault(
+    environment: &Environment,
+    fault: &Error,
+    ctx: &Context,
+) -> Result<(), Error> {
+    let gate = Gate {
+        reason: Reason::InternalError,
+        message: fault.sentence(),
+    };
     let wanted = conditions::faulty(environment, &gate, ctx.now());
     write(environment, wanted, ctx).await
 }
@@ -43,7 +54,10 @@ pub async fn report_unreadable(place: &Place, why: &str, ctx: &Context) -> Resul
     let resource = kube::api::ApiResource::erase::<Environment>(&());
     let api: Api<kube::api::DynamicObject> =
         Api::namespaced_with(ctx.client.clone(), &place.namespace, &resource);
-    let found = api.get_opt(&place.name).await.map_err(|error| failed(Verb::Get, error))?;
+    let found = api
+        .get_opt(&place.name)
+        .await
+        .map_err(|error| failed(Verb::Get, error))?;
     let Some(found) = found else { return Ok(()) };
     let wanted = conditions::unreadable(&found, why, ctx.now());
     if found.data.pointer("/status/conditions") == Some(&wanted) {
@@ -51,16 +65,29 @@ pub async fn report_unreadable(place: &Place, why: &str, ctx: &Context) -> Resul
     }
     ctx.leadership.check()?;
     let patch = json!({"metadata": {"uid": found.uid()}, "status": {"conditions": wanted}});
-    let patched = api.patch_status(&place.name, &PatchParams::default(), &Patch::Merge(patch)).await;
-    patched.map(|_| ()).map_err(|error| failed(Verb::Patch, error))
+    let patched = api
+        .patch_status(&place.name, &PatchParams::default(), &Patch::Merge(patch))
+        .await;
+    patched
+        .map(|_| ())
+        .map_err(|error| failed(Verb::Patch, error))
 }
 
 /// What each stage says after all: what the plan said, but for the one that was refused.
 fn gates(plan: &Plan, acted: &Acted, failing: bool) -> Vec<(ConditionType, Gate)> {
-    let refused = acted.refused.clone().map(|(stage, reason, message)| (stage, Gate { reason, message }));
+    let refused = acted
+        .refused
+        .clone()
+        .map(|(stage, reason, message)| (stage, Gate { reason, message }));
     let failed = acted.failed.as_ref().filter(|_| failing);
     let failed = failed.map(|(stage, error)| {
-        (*stage, Gate { reason: Reason::NoAnswer, message: error.sentence() })
+        (
+            *stage,
+            Gate {
+                reason: Reason::NoAnswer,
+                message: error.sentence(),
+            },
+        )
     });
     let mut gates = plan.gates.clone();
     for (stage, gate) in refused.into_iter().chain(failed) {
@@ -71,7 +98,11 @@ fn gates(plan: &Plan, acted: &Acted, failing: bool) -> Vec<(ConditionType, Gate)
     gates
 }
 
-async fn write(environment: &Environment, wanted: EnvironmentStatus, ctx: &Context) -> Result<(), Error> {
+async fn write(
+    environment: &Environment,
+    wanted: EnvironmentStatus,
+    ctx: &Context,
+) -> Result<(), Error> {
     if environment.status.as_ref() == Some(&wanted) {
         return Ok(());
     }

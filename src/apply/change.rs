@@ -20,7 +20,10 @@ impl Writer<'_> {
         let mut object = (*change.object).clone();
         let uid = match &change.live {
             Some(live) => {
-                object.meta_mut().resource_version.clone_from(&live.resource_version);
+                object
+                    .meta_mut()
+                    .resource_version
+                    .clone_from(&live.resource_version);
                 Some(live.uid.clone())
             }
             None => self.uid_of_ours::<K>(&object.name_any()).await?,
@@ -28,7 +31,11 @@ impl Writer<'_> {
         let force = uid.is_some();
         object.meta_mut().uid = uid;
         let applied = self.apply(&object, force).await?;
-        let foreign = change.live.as_ref().map(|live| live.foreign.as_slice()).unwrap_or_default();
+        let foreign = change
+            .live
+            .as_ref()
+            .map(|live| live.foreign.as_slice())
+            .unwrap_or_default();
         if !foreign.is_empty() {
             self.strip(&*change.object, &applied, foreign).await?;
         }
@@ -51,28 +58,49 @@ impl Writer<'_> {
     }
 
     async fn apply<K: Kept>(&self, object: &K, force: bool) -> Result<K, Stop> {
-        let params = PatchParams { force, ..PatchParams::apply(labels::MANAGER) };
+        let params = PatchParams {
+            force,
+            ..PatchParams::apply(labels::MANAGER)
+        };
         let name = object.name_any();
-        let applied = self.api::<K>().patch(&name, &params, &Patch::Apply(object)).await;
+        let applied = self
+            .api::<K>()
+            .patch(&name, &params, &Patch::Apply(object))
+            .await;
         applied.map_err(|error| Stop::of(Verb::Apply, &K::kind(&()), &name, error))
     }
 
     /// Puts what was rendered in the place of what is there, unless others keep putting theirs back.
-    async fn strip<K: Kept>(&self, wanted: &K, applied: &K, foreign: &[String]) -> Result<(), Stop> {
+    async fn strip<K: Kept>(
+        &self,
+        wanted: &K,
+        applied: &K,
+        foreign: &[String],
+    ) -> Result<(), Stop> {
         let memory = self.ctx.memories.of(self.environment);
         if !locked(&memory.foreign).remove(foreign, self.ctx.now()) {
             return Ok(());
         }
         let name = wanted.name_any();
-        tracing::info!(namespace = self.namespace, ?foreign, "removing what others added");
+        tracing::info!(
+            namespace = self.namespace,
+            ?foreign,
+            "removing what others added"
+        );
         let patch = Patch::<()>::Json(patch(wanted, applied));
-        let params = PatchParams { field_manager: Some(labels::MANAGER.to_owned()), ..PatchParams::default() };
+        let params = PatchParams {
+            field_manager: Some(labels::MANAGER.to_owned()),
+            ..PatchParams::default()
+        };
         let stripped = self.api::<K>().patch(&name, &params, &patch).await;
-        let stripped = stripped.map_err(|error| match Stop::of(Verb::Patch, &K::kind(&()), &name, error) {
-            // A test of the patch that does not hold is answered like an invalid object.
-            Stop::Refused(..) => Stop::Again,
-            stop => stop,
-        })?;
+        let stripped =
+            stripped.map_err(
+                |error| match Stop::of(Verb::Patch, &K::kind(&()), &name, error) {
+                    // A test of the patch that does not hold is answered like an invalid object.
+                    Stop::Refused(..) => Stop::Again,
+                    stop => stop,
+                },
+            )?;
         self.wrote(stripped);
         Ok(())
     }
@@ -97,6 +125,7 @@ fn patch<K: Kept>(wanted: &K, applied: &K) -> json_patch::Patch {
     ];
     let parts = replaced(&kind).iter();
     let parts = parts.filter_map(|path| Some((path, rendered.pointer(path)?)));
-    operations.extend(parts.map(|(path, value)| json!({"op": "add", "path": path, "value": value})));
+    operations
+        .extend(parts.map(|(path, value)| json!({"op": "add", "path": path, "value": value})));
     serde_json::from_value(Value::Array(operations)).unwrap_or_default()
 }

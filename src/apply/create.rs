@@ -51,7 +51,10 @@ impl Writer<'_> {
 
     async fn post<K: Kept>(&self, object: &K) -> Result<Made, Stop> {
         let name = object.name_any();
-        let params = PostParams { field_manager: Some(labels::MANAGER.to_owned()), ..PostParams::default() };
+        let params = PostParams {
+            field_manager: Some(labels::MANAGER.to_owned()),
+            ..PostParams::default()
+        };
         match self.api::<K>().create(&params, object).await {
             Ok(made) => {
                 self.wrote(made);
@@ -71,8 +74,12 @@ impl Writer<'_> {
 
 fn password() -> Result<String, Error> {
     let mut bytes = [0; LENGTH];
-    SystemRandom::new().fill(&mut bytes).map_err(|_| Error::Randomness)?;
-    let letters = bytes.iter().filter_map(|byte| ALPHABET.get(usize::from(byte % 64)));
+    SystemRandom::new()
+        .fill(&mut bytes)
+        .map_err(|_| Error::Randomness)?;
+    let letters = bytes
+        .iter()
+        .filter_map(|byte| ALPHABET.get(usize::from(byte % 64)));
     Ok(letters.map(|letter| char::from(*letter)).collect())
 }
 
@@ -84,7 +91,11 @@ mod tests {
     fn passwords_are_long_and_need_no_encoding() {
         let first = password().unwrap();
         assert_eq!(first.len(), LENGTH);
-        assert!(first.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_'));
+        assert!(
+            first
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+        );
         assert_ne!(first, password().unwrap());
     }
 }

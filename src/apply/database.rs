@@ -16,16 +16,22 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 impl Writer<'_> {
     /// Makes the roles and the database.
     pub(super) async fn provide(&self, access: &Access, wanted: &Wanted) -> Result<(), Stop> {
-        self.changing(self.ctx.databases.provide(access, wanted)).await.map(|_| ())
+        self.changing(self.ctx.databases.provide(access, wanted))
+            .await
+            .map(|_| ())
     }
 
     /// Writes a row into the record.
     pub(super) async fn enter(&self, access: &Access, entry: &Entry) -> Result<(), Stop> {
-        self.changing(self.ctx.databases.record(access, entry)).await
+        self.changing(self.ctx.databases.record(access, entry))
+            .await
     }
 
     /// What the database said before does not count any more.
-    async fn changing<T>(&self, change: impl Future<Output = Result<T, Failure>>) -> Result<T, Stop> {
+    async fn changing<T>(
+        &self,
+        change: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Stop> {
         let answer = tokio::time::timeout(TIMEOUT, change).await;
         *locked(&self.ctx.memories.of(self.environment).database) = None;
         match answer {

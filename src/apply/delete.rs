@@ -3,7 +3,7 @@
 use either::Either;
 use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment, StatefulSet};
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Secret, Service};
+use k8s_openapi::api::core::v1::{ConfigMap, Service};
 use k8s_openapi::api::networking::v1::Ingress;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::ResourceExt;
@@ -18,7 +18,7 @@ use crate::error::Verb;
 use crate::plan::Key;
 
 impl Writer<'_> {
-    /// Deletes an object of a kind that a plan may delete.
+    /// Deletes an object of a kind that a plan may delete; volumes and Secrets are data, and none of them.
     pub(super) async fn delete(&self, key: &Key, uid: &str) -> Result<(), Stop> {
         let name = &key.name;
         match key.kind {
@@ -31,14 +31,18 @@ impl Writer<'_> {
             "Ingress" => self.delete_one::<Ingress>(name, uid).await,
             "Job" => self.delete_one::<Job>(name, uid).await,
             "ConfigMap" => self.delete_one::<ConfigMap>(name, uid).await,
-            "Secret" => self.delete_one::<Secret>(name, uid).await,
-            "PersistentVolumeClaim" => self.delete_one::<PersistentVolumeClaim>(name, uid).await,
-            kind => Err(Stop::Refused(Reason::InternalError, format!("The controller cannot delete {kind} {name}"))),
+            kind => Err(Stop::Refused(
+                Reason::InternalError,
+                format!("The controller cannot delete {kind} {name}"),
+            )),
         }
     }
 
     async fn delete_one<K: Kept>(&self, name: &str, uid: &str) -> Result<(), Stop> {
-        let only = Preconditions { uid: Some(uid.to_owned()), resource_version: None };
+        let only = Preconditions {
+            uid: Some(uid.to_owned()),
+            resource_version: None,
+        };
         let params = DeleteParams::background().preconditions(only);
         match self.api::<K>().delete(name, &params).await {
             // Finalizers hold it: it is leaving, and still there.

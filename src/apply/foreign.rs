@@ -17,12 +17,18 @@ pub struct Foreign {
 impl Foreign {
     /// Whether these additions shall be removed now. Those that came back right after they were removed are left.
     pub fn remove(&mut self, additions: &[String], now: Timestamp) -> bool {
-        self.removed.retain(|_, at| now.duration_since(*at) < AT_ONCE);
-        let came_back = additions.iter().filter(|addition| self.removed.contains_key(*addition));
+        self.removed
+            .retain(|_, at| now.duration_since(*at) < AT_ONCE);
+        let came_back = additions
+            .iter()
+            .filter(|addition| self.removed.contains_key(*addition));
         self.stubborn.extend(came_back.cloned());
-        let fight = additions.iter().any(|addition| !self.stubborn.contains(addition));
+        let fight = additions
+            .iter()
+            .any(|addition| !self.stubborn.contains(addition));
         if fight {
-            self.removed.extend(additions.iter().map(|addition| (addition.clone(), now)));
+            self.removed
+                .extend(additions.iter().map(|addition| (addition.clone(), now)));
         }
         fight
     }

@@ -21,12 +21,21 @@ impl Writer<'_> {
     }
 
     /// Sets the owners of data.
-    pub(super) async fn own(&self, key: &Key, uid: &str, owners: &[OwnerReference]) -> Result<(), Stop> {
-        self.merge::<Secret>(&key.name, json!({"uid": uid, "ownerReferences": owners})).await
+    pub(super) async fn own(
+        &self,
+        key: &Key,
+        uid: &str,
+        owners: &[OwnerReference],
+    ) -> Result<(), Stop> {
+        self.merge::<Secret>(&key.name, json!({"uid": uid, "ownerReferences": owners}))
+            .await
     }
 
     async fn merge<K: Kept>(&self, name: &str, metadata: Value) -> Result<(), Stop> {
-        let params = PatchParams { field_manager: Some(labels::MANAGER.to_owned()), ..PatchParams::default() };
+        let params = PatchParams {
+            field_manager: Some(labels::MANAGER.to_owned()),
+            ..PatchParams::default()
+        };
         let patch = Patch::Merge(json!({"metadata": metadata}));
         let patched = self.api::<K>().patch(name, &params, &patch).await;
         let patched = patched.map_err(|error| match error {

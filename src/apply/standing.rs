@@ -23,7 +23,9 @@ impl Standing {
     pub(super) fn of<K: Kept>(object: &K, environment: &Environment) -> Self {
         let (kind, name) = (K::kind(&()), object.name_any());
         if object.meta().deletion_timestamp.is_some() || is_of_earlier(object, environment) {
-            return Self::Leaving(format!("{kind} {name} is on its way out; it is made anew when it is gone"));
+            return Self::Leaving(format!(
+                "{kind} {name} is on its way out; it is made anew when it is gone"
+            ));
         }
         if belongs(object, environment) || is_handed_over(object, environment) {
             return Self::Ours;
@@ -98,11 +100,20 @@ mod tests {
     #[test]
     fn ours_by_uid_by_data_and_by_annotation() {
         let ours = owner("Environment", "production", "1");
-        assert_eq!(standing(json!({"name": "s", "ownerReferences": ours})), Standing::Ours);
+        assert_eq!(
+            standing(json!({"name": "s", "ownerReferences": ours})),
+            Standing::Ours
+        );
         let data = json!({"towpath.dev/environment": "production", "towpath.dev/data": "true"});
-        assert_eq!(standing(json!({"name": "s", "labels": data})), Standing::Ours);
+        assert_eq!(
+            standing(json!({"name": "s", "labels": data})),
+            Standing::Ours
+        );
         let adopted = json!({"towpath.dev/adopt": "production"});
-        assert_eq!(standing(json!({"name": "s", "annotations": adopted})), Standing::Ours);
+        assert_eq!(
+            standing(json!({"name": "s", "annotations": adopted})),
+            Standing::Ours
+        );
     }
 
     #[test]
@@ -110,14 +121,22 @@ mod tests {
         let going = json!({"name": "s", "deletionTimestamp": "2026-01-01T00:00:00Z"});
         assert!(matches!(standing(going), Standing::Leaving(_)));
         let earlier = owner("Environment", "production", "0");
-        assert!(matches!(standing(json!({"name": "s", "ownerReferences": earlier})), Standing::Leaving(_)));
+        assert!(matches!(
+            standing(json!({"name": "s", "ownerReferences": earlier})),
+            Standing::Leaving(_)
+        ));
     }
 
     #[test]
     fn what_is_foreign_is_not_seized() {
-        assert!(matches!(standing(json!({"name": "s"})), Standing::Taken(why) if why.contains("kubectl annotate service s")));
+        assert!(
+            matches!(standing(json!({"name": "s"})), Standing::Taken(why) if why.contains("kubectl annotate service s"))
+        );
         let other = json!({"towpath.dev/environment": "staging", "towpath.dev/data": "true"});
-        assert!(matches!(standing(json!({"name": "s", "labels": other})), Standing::Taken(_)));
+        assert!(matches!(
+            standing(json!({"name": "s", "labels": other})),
+            Standing::Taken(_)
+        ));
         let theirs = json!({
             "name": "s", "ownerReferences": owner("Helm", "x", "9"), "annotations": {"towpath.dev/adopt": "production"},
         });

@@ -34,7 +34,10 @@ impl Stop {
 /// Another version, or another object of the same name.
 fn is_stale(status: &Status) -> bool {
     let other_uid = status.details.iter().flat_map(|details| &details.causes);
-    status.is_conflict() || other_uid.into_iter().any(|cause| cause.field == "metadata.uid")
+    status.is_conflict()
+        || other_uid
+            .into_iter()
+            .any(|cause| cause.field == "metadata.uid")
 }
 
 /// Asking the same again gets the same answer, until a person changes something.
@@ -52,16 +55,25 @@ fn is_no(status: &Status) -> bool {
 fn refusal(kind: &str, name: &str, status: &Status) -> Stop {
     let mut causes = status.details.iter().flat_map(|details| &details.causes);
     if causes.any(|cause| cause.reason == "NamespaceTerminating") {
-        return Stop::Refused(Reason::Terminating, "The namespace is on its way out".to_owned());
+        return Stop::Refused(
+            Reason::Terminating,
+            "The namespace is on its way out".to_owned(),
+        );
     }
     // What the apiserver says of a Secret may quote it.
-    let said = if kind == "Secret" { &status.reason } else { &status.message };
+    let said = if kind == "Secret" {
+        &status.reason
+    } else {
+        &status.message
+    };
     let sentence = format!("The apiserver refused {kind} {name}: {}", shortened(said));
     Stop::Refused(Reason::ObjectRefused, sentence)
 }
 
 fn shortened(text: &str) -> &str {
-    let to = (0..=LONGEST.min(text.len())).rev().find(|at| text.is_char_boundary(*at));
+    let to = (0..=LONGEST.min(text.len()))
+        .rev()
+        .find(|at| text.is_char_boundary(*at));
     text.get(..to.unwrap_or_default()).unwrap_or(text)
 }
 
@@ -71,28 +83,46 @@ mod tests {
 
     fn answered(code: u16, reason: &str, message: &str) -> Stop {
         let status = Status::failure(message, reason).with_code(code);
-        Stop::of(Verb::Apply, "Deployment", "shop-web-a", kube::Error::Api(Box::new(status)))
+        Stop::of(
+            Verb::Apply,
+            "Deployment",
+            "shop-web-a",
+            kube::Error::Api(Box::new(status)),
+        )
     }
 
     #[test]
     fn a_quota_or_a_policy_is_a_refusal_with_its_sentence() {
-        let Stop::Refused(reason, sentence) = answered(403, "Forbidden", "exceeded quota: small") else {
+        let Stop::Refused(reason, sentence) = answered(403, "Forbidden", "exceeded quota: small")
+        else {
             panic!("a refusal");
         };
         assert_eq!(reason, Reason::ObjectRefused);
-        assert!(sentence.contains("Deployment shop-web-a") && sentence.contains("exceeded quota: small"));
-        assert!(matches!(answered(422, "Invalid", "denied by policy"), Stop::Refused(..)));
+        assert!(
+            sentence.contains("Deployment shop-web-a")
+                && sentence.contains("exceeded quota: small")
+        );
+        assert!(matches!(
+            answered(422, "Invalid", "denied by policy"),
+            Stop::Refused(..)
+        ));
     }
 
     #[test]
     fn a_conflict_looks_again() {
-        assert!(matches!(answered(409, "Conflict", "the object has been modified"), Stop::Again));
+        assert!(matches!(
+            answered(409, "Conflict", "the object has been modified"),
+            Stop::Again
+        ));
     }
 
     #[test]
     fn trouble_of_the_apiserver_is_no_refusal() {
         for code in [401, 404, 408, 429, 500, 503, 504] {
-            assert!(matches!(answered(code, "Trouble", "later"), Stop::Failed(_)), "{code}");
+            assert!(
+                matches!(answered(code, "Trouble", "later"), Stop::Failed(_)),
+                "{code}"
+            );
         }
     }
 

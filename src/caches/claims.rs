@@ -14,7 +14,12 @@ pub struct Claims {
 impl Claims {
     /// Says which values the object `source` of Environment `claimant` claims now. The answer: everybody else whose claim
     /// was or is on a value that was added or dropped.
-    pub fn set(&mut self, source: &Place, claimant: &Place, values: BTreeSet<String>) -> BTreeSet<Place> {
+    pub fn set(
+        &mut self,
+        source: &Place,
+        claimant: &Place,
+        values: BTreeSet<String>,
+    ) -> BTreeSet<Place> {
         let before = self.by_source.remove(source).unwrap_or_default();
         let moved: Vec<String> = before.symmetric_difference(&values).cloned().collect();
         let mut touched = BTreeSet::new();
@@ -39,7 +44,9 @@ impl Claims {
     /// Everybody who claims this value.
     pub fn claimants(&self, value: &str) -> BTreeSet<Place> {
         let holders = self.by_value.get(value);
-        holders.map(|holders| holders.values().cloned().collect()).unwrap_or_default()
+        holders
+            .map(|holders| holders.values().cloned().collect())
+            .unwrap_or_default()
     }
 }
 
@@ -58,13 +65,24 @@ mod tests {
     #[test]
     fn others_hear_of_a_claim_that_comes_and_of_one_that_goes() {
         let mut claims = Claims::default();
-        assert!(claims.set(&place("a"), &place("a"), hosts(&["x", "y"])).is_empty());
+        assert!(
+            claims
+                .set(&place("a"), &place("a"), hosts(&["x", "y"]))
+                .is_empty()
+        );
         let told = claims.set(&place("b"), &place("b"), hosts(&["y"]));
         assert_eq!(told, BTreeSet::from([place("a")]));
-        assert_eq!(claims.claimants("y"), BTreeSet::from([place("a"), place("b")]));
+        assert_eq!(
+            claims.claimants("y"),
+            BTreeSet::from([place("a"), place("b")])
+        );
         let told = claims.set(&place("a"), &place("a"), hosts(&["x"]));
         assert_eq!(told, BTreeSet::from([place("b")]));
-        assert!(claims.set(&place("a"), &place("a"), hosts(&["x"])).is_empty());
+        assert!(
+            claims
+                .set(&place("a"), &place("a"), hosts(&["x"]))
+                .is_empty()
+        );
     }
 
     #[test]

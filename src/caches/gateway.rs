@@ -58,7 +58,13 @@ fn start(caches: &Arc<Caches>, client: &Client, scope: &Scope) -> JoinSet<()> {
     for part in parts {
         let api = api(client, part.as_deref());
         let changed = child_changed::<HttpRoute>;
-        running.spawn(keep_guarded(caches.clone(), api, of_environments(), part, changed));
+        running.spawn(keep_guarded(
+            caches.clone(),
+            api,
+            of_environments(),
+            part,
+            changed,
+        ));
     }
     caches.set_gateway_api(true);
     running
@@ -92,7 +98,11 @@ async fn settle(there: bool, client: &Client, crd: &mut Receiver<bool>) -> Resul
 /// Whether HTTPRoutes are served. `None`: no answer.
 async fn exists(client: &Client) -> Option<bool> {
     match client.list_api_group_resources(GROUP_VERSION).await {
-        Ok(list) => Some(list.resources.iter().any(|resource| resource.name == PLURAL)),
+        Ok(list) => Some(
+            list.resources
+                .iter()
+                .any(|resource| resource.name == PLURAL),
+        ),
         Err(kube::Error::Api(status)) if status.is_not_found() => Some(false),
         Err(error) => {
             tracing::debug!(%error, "whether the Gateway API is there is not known");

@@ -20,7 +20,9 @@ const PAGE: u32 = 100;
 
 /// What every watch asks for.
 pub(super) fn config() -> watcher::Config {
-    watcher::Config::default().timeout(WATCH_SECONDS).page_size(PAGE)
+    watcher::Config::default()
+        .timeout(WATCH_SECONDS)
+        .page_size(PAGE)
 }
 
 /// What the watch of a kind of child asks for.
@@ -82,7 +84,14 @@ struct Intake<'a, K> {
 impl<'a, K: Kept> Intake<'a, K> {
     fn new(caches: &'a Caches, scope: Option<String>, changed: fn(&Caches, &Change<K>)) -> Self {
         let list = Vec::new();
-        Self { caches, scope, changed, list, mark: 0, arrived: false }
+        Self {
+            caches,
+            scope,
+            changed,
+            list,
+            mark: 0,
+            arrived: false,
+        }
     }
 
     async fn drain(mut self, events: impl Stream<Item = watcher::Result<Event<Read<K>>>>) {

@@ -41,7 +41,9 @@ impl Named {
         self.config_maps.need(environment, &names.config_maps);
         self.secrets.need(environment, &names.secrets);
         let answers = async {
-            self.config_maps.answered(environment, &names.config_maps).await;
+            self.config_maps
+                .answered(environment, &names.config_maps)
+                .await;
             self.secrets.answered(environment, &names.secrets).await;
         };
         // Who does not answer in time is unknown, and triggers the Environment when it answers.
@@ -87,7 +89,11 @@ impl<K> Drop for Entry<K> {
 
 impl<K: Kept> Watched<K> {
     fn new(client: Client, caches: Arc<Caches>) -> Self {
-        Self { client, caches, entries: Mutex::default() }
+        Self {
+            client,
+            caches,
+            entries: Mutex::default(),
+        }
     }
 
     fn need(&self, environment: &Place, names: &BTreeSet<String>) {
@@ -101,7 +107,9 @@ impl<K: Kept> Watched<K> {
         });
         for name in names {
             let place = Place::new(&environment.namespace, name);
-            let entry = entries.entry(place.clone()).or_insert_with(|| self.start(place));
+            let entry = entries
+                .entry(place.clone())
+                .or_insert_with(|| self.start(place));
             locked(&entry.users).insert(environment.clone());
         }
     }
@@ -110,7 +118,11 @@ impl<K: Kept> Watched<K> {
         let (told, seen) = channel(None);
         let users = Arc::new(Mutex::new(BTreeSet::new()));
         let api = Api::namespaced(self.client.clone(), &place.namespace);
-        let one = One { told, users: users.clone(), caches: self.caches.clone() };
+        let one = One {
+            told,
+            users: users.clone(),
+            caches: self.caches.clone(),
+        };
         let task = tokio::spawn(one.watch(api, place.name)).abort_handle();
         Entry { seen, users, task }
     }
@@ -118,7 +130,9 @@ impl<K: Kept> Watched<K> {
     async fn answered(&self, environment: &Place, names: &BTreeSet<String>) {
         for name in names {
             let place = Place::new(&environment.namespace, name);
-            let seen = locked(&self.entries).get(&place).map(|entry| entry.seen.clone());
+            let seen = locked(&self.entries)
+                .get(&place)
+                .map(|entry| entry.seen.clone());
             if let Some(mut seen) = seen {
                 // An error means that nobody needs it any more.
                 let _ = seen.wait_for(Option::is_some).await;
@@ -128,7 +142,9 @@ impl<K: Kept> Watched<K> {
 
     fn seen(&self, place: &Place) -> Seen<Arc<K>> {
         let entries = locked(&self.entries);
-        let answer = entries.get(place).and_then(|entry| entry.seen.borrow().clone());
+        let answer = entries
+            .get(place)
+            .and_then(|entry| entry.seen.borrow().clone());
         answer.unwrap_or_else(|| Seen::Unknown("the apiserver has not answered yet".to_owned()))
     }
 }
@@ -165,7 +181,9 @@ impl<K: Kept> One<K> {
             changed
         });
         if changed {
-            locked(&self.users).iter().for_each(|user| self.caches.triggers.look(user));
+            locked(&self.users)
+                .iter()
+                .for_each(|user| self.caches.triggers.look(user));
         }
     }
 
@@ -174,7 +192,9 @@ impl<K: Kept> One<K> {
         self.caches.watch_failed::<K>(error);
         if matches!(*self.told.borrow(), None | Some(Seen::Unknown(_))) {
             let kind = K::kind(&());
-            self.tell(Seen::Unknown(format!("the apiserver does not let this {kind} be read")));
+            self.tell(Seen::Unknown(format!(
+                "the apiserver does not let this {kind} be read"
+            )));
         }
     }
 }

@@ -88,7 +88,10 @@ impl<K: Kept> Shelf<K> {
         let object = trimmed(object);
         let mut inner = self.write();
         let place = Place::of(&object);
-        if inner.held(&place).is_some_and(|held| newer(&*held, &object)) {
+        if inner
+            .held(&place)
+            .is_some_and(|held| newer(&*held, &object))
+        {
             return;
         }
         inner.writes += 1;
@@ -184,12 +187,22 @@ impl<K: Kept> Inner<K> {
         if let Some(held) = held.filter(|held| !newer(&object, &**held)) {
             let same = held.resource_version() == object.resource_version();
             let own = same && self.written.remove(&place).is_some();
-            return own.then(|| Change { place, old: Some(held.clone()), new: Some(held), own });
+            return own.then(|| Change {
+                place,
+                old: Some(held.clone()),
+                new: Some(held),
+                own,
+            });
         }
         self.written.remove(&place);
         let new = Arc::new(object);
         let old = self.put(new.clone());
-        Some(Change { place, old, new: Some(new), own: false })
+        Some(Change {
+            place,
+            old,
+            new: Some(new),
+            own: false,
+        })
     }
 
     fn removed(&mut self, read: Read<K>) -> Option<Change<K>> {
@@ -205,21 +218,33 @@ impl<K: Kept> Inner<K> {
         self.written.remove(&place);
         self.unreadable.remove(&place);
         let old = self.take(&place);
-        Some(Change { place, old, new: None, own: false })
+        Some(Change {
+            place,
+            old,
+            new: None,
+            own: false,
+        })
     }
 
     fn spoiled(&mut self, place: Place, why: String) -> Change<K> {
         self.written.remove(&place);
         let old = self.take(&place);
         self.unreadable.insert(place.clone(), why);
-        Change { place, old, new: None, own: false }
+        Change {
+            place,
+            old,
+            new: None,
+            own: false,
+        }
     }
 
     /// Drops what a list does not hold, but for what was written after it began.
     fn sweep(&mut self, scope: Option<&str>, listed: &HashSet<Place>, mark: u64) -> Vec<Change<K>> {
         let inside = |place: &&Place| scope.is_none_or(|namespace| namespace == place.namespace);
         let known = self.places.keys().chain(self.unreadable.keys());
-        let missing = known.filter(inside).filter(|place| !listed.contains(*place));
+        let missing = known
+            .filter(inside)
+            .filter(|place| !listed.contains(*place));
         let missing: Vec<Place> = missing.cloned().collect();
         let mut changes = Vec::new();
         for place in missing {
@@ -229,7 +254,12 @@ impl<K: Kept> Inner<K> {
             self.written.remove(&place);
             self.unreadable.remove(&place);
             let old = self.take(&place);
-            changes.push(Change { place, old, new: None, own: false });
+            changes.push(Change {
+                place,
+                old,
+                new: None,
+                own: false,
+            });
         }
         changes
     }
@@ -249,7 +279,14 @@ fn has_uid<K: Kept>(object: &K, uid: &str) -> bool {
 /// Whether `this` is a later state than `that`. Versions of the apiserver are numbers that grow; what is none counts as
 /// later, as another object of the same name does.
 fn newer<K: Kept>(this: &K, that: &K) -> bool {
-    let number = |object: &K| object.meta().resource_version.as_deref()?.parse::<u64>().ok();
+    let number = |object: &K| {
+        object
+            .meta()
+            .resource_version
+            .as_deref()?
+            .parse::<u64>()
+            .ok()
+    };
     match (number(this), number(that)) {
         (Some(this), Some(that)) => this > that,
         _ => true,

@@ -28,7 +28,11 @@ impl Default for Triggers {
         // The names are complete when the caches are, and nobody reads them before.
         writer.apply_watcher_event(&Event::Init);
         writer.apply_watcher_event(&Event::InitDone);
-        Self { sender: Mutex::default(), writer: Mutex::new(writer), names }
+        Self {
+            sender: Mutex::default(),
+            writer: Mutex::new(writer),
+            names,
+        }
     }
 }
 
@@ -82,6 +86,9 @@ fn named(place: &Place) -> EnvironmentMeta {
 impl fmt::Debug for Triggers {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let open = locked(&self.sender).is_some();
-        formatter.debug_struct("Triggers").field("open", &open).finish_non_exhaustive()
+        formatter
+            .debug_struct("Triggers")
+            .field("open", &open)
+            .finish_non_exhaustive()
     }
 }

@@ -44,14 +44,22 @@ where
 
 /// Starts every watch. They run until the set is dropped.
 pub fn watch(caches: &Arc<Caches>, client: &Client, scope: &Scope) -> JoinSet<()> {
-    let mut tasks = Tasks { caches, client, running: JoinSet::new() };
+    let mut tasks = Tasks {
+        caches,
+        client,
+        running: JoinSet::new(),
+    };
     let parts = scope.parts();
     // And one more: whether there are HTTPRoutes at all.
     caches.expect_more(KINDS * parts.len() + 1);
     for part in parts {
         tasks.start(part);
     }
-    tasks.running.spawn(gateway::watch(caches.clone(), client.clone(), scope.clone()));
+    tasks.running.spawn(gateway::watch(
+        caches.clone(),
+        client.clone(),
+        scope.clone(),
+    ));
     tasks.running
 }
 
@@ -83,7 +91,13 @@ impl Tasks<'_> {
 
     fn people<K: Kept>(&mut self, part: Option<String>, changed: fn(&Caches, &Change<K>)) {
         let api = api(self.client, part.as_deref());
-        self.running.spawn(keep_guarded(self.caches.clone(), api, config(), part, changed));
+        self.running.spawn(keep_guarded(
+            self.caches.clone(),
+            api,
+            config(),
+            part,
+            changed,
+        ));
     }
 
     fn children<K: Kept>(&mut self, part: &Option<String>) {
@@ -92,16 +106,23 @@ impl Tasks<'_> {
 
     fn data<K: Kept>(&mut self, part: Option<String>, changed: fn(&Caches, &Change<K>)) {
         let api = api(self.client, part.as_deref());
-        self.running.spawn(keep(self.caches.clone(), api, part, changed));
+        self.running
+            .spawn(keep(self.caches.clone(), api, part, changed));
     }
 }
 
 /// The Environment that a child names is looked at, and the one that it named before.
 pub(super) fn child_changed<K: Kept>(caches: &Caches, change: &Change<K>) {
     let objects = [&change.old, &change.new];
-    let groups: BTreeSet<String> = objects.into_iter().flatten().map(|object| object.group()).collect();
+    let groups: BTreeSet<String> = objects
+        .into_iter()
+        .flatten()
+        .map(|object| object.group())
+        .collect();
     for name in groups {
-        caches.triggers.look(&Place::new(&change.place.namespace, name));
+        caches
+            .triggers
+            .look(&Place::new(&change.place.namespace, name));
     }
 }
 
@@ -110,9 +131,15 @@ fn holder_changed<K: Kept>(caches: &Caches, change: &Change<K>) {
     let newest = change.new.as_ref().or(change.old.as_ref());
     if let Some(object) = newest {
         let claimant = Place::new(&change.place.namespace, object.group());
-        let identity = change.new.as_ref().and_then(|new| new.annotations().get(labels::DATABASE_IDENTITY));
+        let identity = change
+            .new
+            .as_ref()
+            .and_then(|new| new.annotations().get(labels::DATABASE_IDENTITY));
         let values = identity.cloned().into_iter().collect();
-        let source = Place::new(&change.place.namespace, format!("{}/{}", K::kind(&()), change.place.name));
+        let source = Place::new(
+            &change.place.namespace,
+            format!("{}/{}", K::kind(&()), change.place.name),
+        );
         let touched = locked(&caches.databases).set(&source, &claimant, values);
         touched.iter().for_each(|other| caches.triggers.look(other));
     }

@@ -52,7 +52,9 @@ mod tests {
 
     #[test]
     fn the_wait_doubles_from_a_second_to_five_minutes() {
-        let longest: Vec<u64> = [1, 2, 3, 9, 10, 400].map(|n| delay(n, 1.0).as_secs()).into();
+        let longest: Vec<u64> = [1, 2, 3, 9, 10, 400]
+            .map(|n| delay(n, 1.0).as_secs())
+            .into();
         assert_eq!(longest, [1, 2, 4, 256, 300, 300]);
         assert_eq!(delay(5, 0.0), Duration::from_secs(8));
         assert_eq!(delay(1, 0.0), Duration::from_secs(1));

@@ -58,7 +58,12 @@ impl HashKey {
 
     /// What may be known of a Secret.
     #[must_use]
-    pub fn seen(&self, namespace: &str, name: &str, data: &BTreeMap<String, ByteString>) -> SecretSeen {
+    pub fn seen(
+        &self,
+        namespace: &str,
+        name: &str,
+        data: &BTreeMap<String, ByteString>,
+    ) -> SecretSeen {
         let hashed = |key: &String, value: &ByteString| {
             let mut context = hmac::Context::with_key(&self.key);
             for part in [namespace, name, key] {
@@ -69,7 +74,10 @@ impl HashKey {
             hex(context.sign().as_ref(), 16)
         };
         SecretSeen {
-            keys: data.iter().map(|(key, value)| (key.clone(), hashed(key, value))).collect(),
+            keys: data
+                .iter()
+                .map(|(key, value)| (key.clone(), hashed(key, value)))
+                .collect(),
             hashed_by: self.id.clone(),
         }
     }
@@ -83,7 +91,9 @@ impl fmt::Debug for HashKey {
 
 fn fresh() -> Result<Secret, Error> {
     let mut bytes = vec![0; 32];
-    SystemRandom::new().fill(&mut bytes).map_err(|_| Error::Randomness)?;
+    SystemRandom::new()
+        .fill(&mut bytes)
+        .map_err(|_| Error::Randomness)?;
     let mut secret = Secret {
         data: Some(BTreeMap::from([(KEY.to_owned(), ByteString(bytes))])),
         immutable: Some(true),
@@ -98,15 +108,20 @@ fn fresh() -> Result<Secret, Error> {
 
 fn bytes(secret: &Secret) -> Vec<u8> {
     let data = secret.data.as_ref();
-    data.and_then(|data| data.get(KEY)).map(|key| key.0.clone()).unwrap_or_default()
+    data.and_then(|data| data.get(KEY))
+        .map(|key| key.0.clone())
+        .unwrap_or_default()
 }
 
 fn hex(bytes: &[u8], length: usize) -> String {
-    bytes.iter().take(length).fold(String::new(), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    bytes
+        .iter()
+        .take(length)
+        .fold(String::new(), |mut text, byte| {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
 }
 
 #[cfg(test)]

@@ -40,7 +40,10 @@ impl Memories {
         let mut all = locked(&self.all);
         let memory = all.entry(Place::of(environment)).or_default();
         if memory.uid != uid {
-            *memory = Arc::new(Memory { uid, ..Memory::default() });
+            *memory = Arc::new(Memory {
+                uid,
+                ..Memory::default()
+            });
         }
         memory.clone()
     }

@@ -64,7 +64,10 @@ async fn one(question: CheckQuestion, seen: &SeenEnvironment, ctx: &Context) -> 
     let memory = ctx.memories.of(&seen.environment);
     let known = locked(&memory.checks).get(&question.key).cloned();
     let known = known.filter(|known| known.revision == question.revision);
-    let mut counted = known.unwrap_or(Counted { revision: question.revision, ..Counted::default() });
+    let mut counted = known.unwrap_or(Counted {
+        revision: question.revision,
+        ..Counted::default()
+    });
     if counted.is_due(seen.now) {
         let answer = measure(&question, ctx).await;
         counted.count(answer, ctx.now());
@@ -76,7 +79,11 @@ async fn one(question: CheckQuestion, seen: &SeenEnvironment, ctx: &Context) -> 
 async fn measure(question: &CheckQuestion, ctx: &Context) -> Answer {
     match &question.by {
         By::Http(url) => {
-            let probe = Probe { url: url.clone(), host: None, timeout: TIMEOUT };
+            let probe = Probe {
+                url: url.clone(),
+                host: None,
+                timeout: TIMEOUT,
+            };
             probe::ask(&ctx.probes, &probe).await
         }
         By::Tcp(address) => connect(address).await,
@@ -86,9 +93,17 @@ async fn measure(question: &CheckQuestion, ctx: &Context) -> Answer {
 
 /// Through the configured address, with the scheme of the check's key.
 async fn by_host(key: &str, host: &str, path: &str, ctx: &Context) -> Answer {
-    let scheme = if key.starts_with("https://") { "https" } else { "http" };
+    let scheme = if key.starts_with("https://") {
+        "https"
+    } else {
+        "http"
+    };
     let Some(address) = &ctx.config.routing.address else {
-        let probe = Probe { url: format!("{scheme}://{host}{path}"), host: None, timeout: TIMEOUT };
+        let probe = Probe {
+            url: format!("{scheme}://{host}{path}"),
+            host: None,
+            timeout: TIMEOUT,
+        };
         return probe::ask(&ctx.probes, &probe).await;
     };
     let authority = address.parse::<http::uri::Authority>();
@@ -111,7 +126,9 @@ async fn connect(address: &str) -> Answer {
         Ok(Err(error)) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
             Answer::No("the connection was refused".to_owned())
         }
-        Ok(Err(error)) => Answer::Unknown(format!("it could not be connected to: {}", error.kind())),
+        Ok(Err(error)) => {
+            Answer::Unknown(format!("it could not be connected to: {}", error.kind()))
+        }
         Err(_) => Answer::Unknown(format!("it did not answer within {} s", TIMEOUT.as_secs())),
     }
 }

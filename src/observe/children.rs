@@ -22,7 +22,9 @@ pub(super) fn of(environment: &Environment, caches: &Caches) -> Children {
         http_routes: owned(&caches.http_routes, environment),
         ingresses: owned(&caches.ingresses, environment),
         config_maps: owned(&caches.config_maps, environment),
-        secrets: secrets.map(|(name, secret)| (name, Hidden(secret))).collect(),
+        secrets: secrets
+            .map(|(name, secret)| (name, Hidden(secret)))
+            .collect(),
         volumes: owned(&caches.volumes, environment),
         jobs: owned(&caches.jobs, environment),
         pods: pods(environment, caches),
@@ -30,7 +32,10 @@ pub(super) fn of(environment: &Environment, caches: &Caches) -> Children {
 }
 
 /// The objects of one kind that are this Environment's.
-pub(super) fn owned<K: Kept>(shelf: &Shelf<K>, environment: &Environment) -> BTreeMap<String, Arc<K>> {
+pub(super) fn owned<K: Kept>(
+    shelf: &Shelf<K>,
+    environment: &Environment,
+) -> BTreeMap<String, Arc<K>> {
     let namespace = environment.namespace().unwrap_or_default();
     let mut group = shelf.group(&namespace, &environment.name_any());
     group.retain(|_, object| belongs(&**object, environment));
@@ -41,7 +46,9 @@ pub(super) fn owned<K: Kept>(shelf: &Shelf<K>, environment: &Environment) -> BTr
 pub(crate) fn belongs<K: Kept>(object: &K, environment: &Environment) -> bool {
     match controller(object) {
         Some(owner) => environment.metadata.uid.as_ref() == Some(&owner.uid),
-        None => object.labels().contains_key(labels::DATA) && object.group() == environment.name_any(),
+        None => {
+            object.labels().contains_key(labels::DATA) && object.group() == environment.name_any()
+        }
     }
 }
 
@@ -56,7 +63,9 @@ pub(crate) fn controller<K: Kept>(object: &K) -> Option<&OwnerReference> {
 fn pods(environment: &Environment, caches: &Caches) -> BTreeMap<String, Arc<Pod>> {
     let name = environment.name_any();
     let prefix = format!("{name}-");
-    let mut pods = caches.pods.group(&environment.namespace().unwrap_or_default(), &name);
+    let mut pods = caches
+        .pods
+        .group(&environment.namespace().unwrap_or_default(), &name);
     pods.retain(|_, pod| controller(&**pod).is_some_and(|maker| maker.name.starts_with(&prefix)));
     pods
 }

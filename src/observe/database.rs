@@ -42,7 +42,8 @@ pub(super) async fn ask(seen: &SeenEnvironment, ctx: &Context) -> Option<Answer>
     };
     let memory = ctx.memories.of(&seen.environment);
     let known = locked(&memory.database).clone();
-    let known = known.filter(|known| asked.cached && known.fits(&access, &asked.question, seen.now));
+    let known =
+        known.filter(|known| asked.cached && known.fits(&access, &asked.question, seen.now));
     if let Some(known) = known {
         return Some(known.answer);
     }
@@ -69,7 +70,9 @@ fn access(
         Address::Secret { name, key } => {
             let url = named_text(seen, name, key, ctx)?;
             let read = Access::parse(url.trim());
-            Some(read.map_err(|why| format!("Key {key} of Secret {name} must hold a URL of PostgreSQL: {why}")))
+            Some(read.map_err(|why| {
+                format!("Key {key} of Secret {name} must hold a URL of PostgreSQL: {why}")
+            }))
         }
     }
 }

@@ -14,7 +14,10 @@ pub(super) fn taken(environment: &Environment, caches: &Caches) -> BTreeMap<Stri
     let hosts = environment.spec.hosts.iter().map(|named| &named.host);
     let held = hosts.filter_map(|host| {
         let holder = oldest(environment, caches.by_host(host), caches)?;
-        Some((host.clone(), format!("{}/{}", holder.namespace, holder.name)))
+        Some((
+            host.clone(),
+            format!("{}/{}", holder.namespace, holder.name),
+        ))
     });
     held.collect()
 }
@@ -25,12 +28,19 @@ pub(super) fn database_sharer(
     children: &Children,
     caches: &Caches,
 ) -> Option<String> {
-    let secrets = children.secrets.values().map(|secret| secret.0.annotations());
+    let secrets = children
+        .secrets
+        .values()
+        .map(|secret| secret.0.annotations());
     let records = children.config_maps.values().map(|map| map.annotations());
-    let identities = secrets.chain(records).filter_map(|all| all.get(labels::DATABASE_IDENTITY));
-    let mut sharers = identities
-        .filter_map(|identity| oldest(environment, caches.by_database(identity), caches));
-    sharers.next().map(|sharer| format!("{}/{}", sharer.namespace, sharer.name))
+    let identities = secrets
+        .chain(records)
+        .filter_map(|all| all.get(labels::DATABASE_IDENTITY));
+    let mut sharers =
+        identities.filter_map(|identity| oldest(environment, caches.by_database(identity), caches));
+    sharers
+        .next()
+        .map(|sharer| format!("{}/{}", sharer.namespace, sharer.name))
 }
 
 /// The oldest of the claimants that is older than this Environment.
@@ -39,7 +49,9 @@ fn oldest(
     claimants: impl IntoIterator<Item = Place>,
     caches: &Caches,
 ) -> Option<Place> {
-    let others = claimants.into_iter().filter_map(|place| caches.environments.get(&place));
+    let others = claimants
+        .into_iter()
+        .filter_map(|place| caches.environments.get(&place));
     let oldest = others.map(|other| seniority(&other)).min()?;
     (oldest < seniority(environment)).then_some(oldest.1)
 }
@@ -74,7 +86,8 @@ mod tests {
             caches.environments.applied(Ok(known.clone()));
         }
         let claims = [&old, &same, &young].map(|known| Place::of(known));
-        let holder = |of: &Environment| oldest(of, claims.clone(), &caches).map(|place| place.namespace);
+        let holder =
+            |of: &Environment| oldest(of, claims.clone(), &caches).map(|place| place.namespace);
         assert_eq!(holder(&same), None);
         assert_eq!(holder(&old).as_deref(), Some("a"));
         assert_eq!(holder(&young).as_deref(), Some("a"));

@@ -60,7 +60,10 @@ impl Remembered {
 impl Asked {
     fn on(&mut self, basis: &Basis) -> &mut HashMap<String, Remembered> {
         if self.basis != *basis {
-            *self = Self { basis: basis.clone(), answers: HashMap::new() };
+            *self = Self {
+                basis: basis.clone(),
+                answers: HashMap::new(),
+            };
         }
         &mut self.answers
     }
@@ -72,8 +75,17 @@ impl Asked {
 
     fn remember(&mut self, basis: &Basis, image: &str, answer: Answer, now: Timestamp) {
         let answers = self.on(basis);
-        let tries = answers.get(image).map_or(1, |known| known.tries.saturating_add(1));
-        answers.insert(image.to_owned(), Remembered { answer, at: now, tries });
+        let tries = answers
+            .get(image)
+            .map_or(1, |known| known.tries.saturating_add(1));
+        answers.insert(
+            image.to_owned(),
+            Remembered {
+                answer,
+                at: now,
+                tries,
+            },
+        );
     }
 }
 
@@ -83,7 +95,10 @@ pub(super) async fn ask(seen: &SeenEnvironment, ctx: &Context) -> BTreeMap<Strin
     let environment = &seen.environment;
     let basis = Basis {
         generation: environment.meta().generation,
-        retry: environment.annotations().get(crate::api::labels::RETRY).cloned(),
+        retry: environment
+            .annotations()
+            .get(crate::api::labels::RETRY)
+            .cloned(),
         label: wants_label(seen),
         logins: versions,
     };
@@ -144,7 +159,10 @@ mod tests {
         let mut asked = Asked::default();
         let old = Basis::default();
         asked.remember(&old, "a:1", Answer::Refused("no".to_owned()), after(0));
-        let new = Basis { logins: vec!["7".to_owned()], ..Basis::default() };
+        let new = Basis {
+            logins: vec!["7".to_owned()],
+            ..Basis::default()
+        };
         assert_eq!(asked.fresh(&new, "a:1", after(1)), None);
     }
 }

@@ -33,9 +33,14 @@ fn speaks(pod: &Arc<Pod>) -> bool {
         containers.chain(status.init_container_statuses.iter().flatten())
     });
     let said = |state: &Option<ContainerState>| {
-        state.as_ref().is_some_and(|state| state.terminated.is_some() || state.waiting.is_some())
+        state
+            .as_ref()
+            .is_some_and(|state| state.terminated.is_some() || state.waiting.is_some())
     };
-    statuses.into_iter().flatten().any(|status| said(&status.state) || said(&status.last_state))
+    statuses
+        .into_iter()
+        .flatten()
+        .any(|status| said(&status.state) || said(&status.last_state))
 }
 
 fn messages(pod: &mut Pod) -> impl Iterator<Item = &mut String> {
@@ -45,8 +50,14 @@ fn messages(pod: &mut Pod) -> impl Iterator<Item = &mut String> {
     });
     let states = statuses.flat_map(|status| [status.state.as_mut(), status.last_state.as_mut()]);
     states.flatten().flat_map(|state| {
-        let terminated = state.terminated.as_mut().and_then(|state| state.message.as_mut());
-        let waiting = state.waiting.as_mut().and_then(|state| state.message.as_mut());
+        let terminated = state
+            .terminated
+            .as_mut()
+            .and_then(|state| state.message.as_mut());
+        let waiting = state
+            .waiting
+            .as_mut()
+            .and_then(|state| state.message.as_mut());
         [terminated, waiting].into_iter().flatten()
     })
 }
@@ -58,8 +69,17 @@ struct Mask {
 
 impl Mask {
     fn of(values: &BTreeSet<String>) -> Self {
-        let values = values.iter().map(|value| value.trim()).filter(|value| value.len() >= SHORTEST);
-        let forms = values.flat_map(|value| [value.to_owned(), encoded(value, false), encoded(value, true)]);
+        let values = values
+            .iter()
+            .map(|value| value.trim())
+            .filter(|value| value.len() >= SHORTEST);
+        let forms = values.flat_map(|value| {
+            [
+                value.to_owned(),
+                encoded(value, false),
+                encoded(value, true),
+            ]
+        });
         let mut words: Vec<String> = forms.collect::<BTreeSet<_>>().into_iter().collect();
         words.sort_by_key(|word| std::cmp::Reverse(word.len()));
         Self { words }
@@ -78,11 +98,19 @@ impl Mask {
     /// A long message may begin in the middle of a value.
     fn beginning(&self, message: &str) -> String {
         let ends = |word: &String| {
-            let tails = word.char_indices().skip(1).filter_map(|(at, _)| word.get(at..));
+            let tails = word
+                .char_indices()
+                .skip(1)
+                .filter_map(|(at, _)| word.get(at..));
             let mut tails = tails.filter(|tail| tail.len() >= SHORTEST);
             tails.find_map(|tail| message.strip_prefix(tail))
         };
-        let rest = (message.len() >= CUT).then(|| self.words.iter().filter_map(ends).min_by_key(|rest| rest.len()));
+        let rest = (message.len() >= CUT).then(|| {
+            self.words
+                .iter()
+                .filter_map(ends)
+                .min_by_key(|rest| rest.len())
+        });
         match rest.flatten() {
             Some(rest) => format!("{MASK}{rest}"),
             None => message.to_owned(),
@@ -109,7 +137,9 @@ fn encoded(value: &str, lower: bool) -> String {
 /// The end of a text.
 fn end(text: &str) -> &str {
     let from = text.len().saturating_sub(KEPT);
-    let from = (from..text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(from);
+    let from = (from..text.len())
+        .find(|at| text.is_char_boundary(*at))
+        .unwrap_or(from);
     text.get(from..).unwrap_or(text)
 }
 
@@ -125,7 +155,10 @@ mod tests {
     fn values_are_hidden_as_they_are_and_as_they_stand_in_a_url() {
         let mask = mask(&["p@ss/word", "tok\n"]);
         let said = "login p@ss/word failed: postgres://u:p%40ss%2Fword@h and p%40ss%2fword; tok";
-        assert_eq!(mask.apply(said), "login *** failed: postgres://u:***@h and ***; tok");
+        assert_eq!(
+            mask.apply(said),
+            "login *** failed: postgres://u:***@h and ***; tok"
+        );
     }
 
     #[test]
@@ -138,7 +171,10 @@ mod tests {
     fn a_value_that_the_kubelet_cut_is_hidden_too() {
         let mask = mask(&["0123456789"]);
         let tail = "x".repeat(CUT);
-        assert!(mask.beginning(&format!("456789 {tail}")).starts_with("*** x"));
+        assert!(
+            mask.beginning(&format!("456789 {tail}"))
+                .starts_with("*** x")
+        );
         assert_eq!(mask.apply("456789 short"), "456789 short");
     }
 

@@ -36,7 +36,11 @@ mod tests {
             name: "public".to_owned(),
             section_name: None,
         };
-        config::Routing { mode, gateway_ref: gateway.then_some(gateway_ref), ..Default::default() }
+        config::Routing {
+            mode,
+            gateway_ref: gateway.then_some(gateway_ref),
+            ..Default::default()
+        }
     }
 
     #[test]
@@ -52,6 +56,9 @@ mod tests {
         let way = |api| of(&told(RoutingMode::Gateway, true), api);
         assert!(matches!(way(true), Routing::Gateway { .. }));
         assert!(matches!(way(false), Routing::Nothing(why) if why.contains("CRDs")));
-        assert_eq!(of(&told(RoutingMode::Ingress, true), true), Routing::Ingress(None));
+        assert_eq!(
+            of(&told(RoutingMode::Ingress, true), true),
+            Routing::Ingress(None)
+        );
     }
 }

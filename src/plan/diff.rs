@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::action::{Change, Live};
 use crate::api::labels;
+use crate::seen::addition;
 
 /// Which parts of a kind are compared both ways: what others add there is removed.
 #[derive(Clone, Copy, Debug)]
@@ -30,7 +31,7 @@ pub fn change<K>(
     left: &BTreeSet<String>,
 ) -> Option<Change<K>>
 where
-    K: Serialize + kube::Resource,
+    K: Serialize + kube::Resource<DynamicType = ()>,
 {
     let Some(live) = live else {
         return Some(Change {
@@ -39,7 +40,11 @@ where
         });
     };
     let (wanted, present) = (value(&object), value(live));
-    let mut foreign = additions(&wanted, &present, guarded);
+    let (kind, name) = (K::kind(&()), live.meta().name.clone().unwrap_or_default());
+    let mut foreign: Vec<String> = additions(&wanted, &present, guarded)
+        .iter()
+        .map(|path| addition(&kind, &name, path))
+        .collect();
     foreign.retain(|path| !left.contains(path));
     let same = covers(&wanted, &present, "") && owned_alike(object.meta(), live.meta());
     if same && foreign.is_empty() {

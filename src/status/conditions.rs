@@ -24,9 +24,15 @@ pub(super) fn merge(
 ) -> EnvironmentStatus {
     let before = Before { environment, now };
     let ready = ready(plan, gates);
-    let mut conditions: Vec<Condition> =
-        ConditionType::STAGES.iter().map(|stage| before.stage(*stage, gates)).collect();
-    conditions.push(before.or_unknown(ConditionType::Available, plan.available.as_ref(), "anything serves"));
+    let mut conditions: Vec<Condition> = ConditionType::STAGES
+        .iter()
+        .map(|stage| before.stage(*stage, gates))
+        .collect();
+    conditions.push(before.or_unknown(
+        ConditionType::Available,
+        plan.available.as_ref(),
+        "anything serves",
+    ));
     conditions.push(before.or_unknown(ConditionType::Ready, ready.as_ref(), "everything runs"));
     conditions.extend(ready.iter().filter_map(|gate| before.summary(gate)));
     EnvironmentStatus {
@@ -40,18 +46,34 @@ pub(super) fn merge(
 pub(super) fn faulty(environment: &Environment, gate: &Gate, now: Timestamp) -> EnvironmentStatus {
     let before = Before { environment, now };
     let mut status = environment.status.clone().unwrap_or_default();
-    let summaries = [ConditionType::Ready, ConditionType::Reconciling, ConditionType::Stalled];
-    status.conditions.retain(|known| summaries.iter().all(|summary| known.type_ != summary.as_str()));
-    status.conditions.push(before.condition(ConditionType::Ready, gate));
+    let summaries = [
+        ConditionType::Ready,
+        ConditionType::Reconciling,
+        ConditionType::Stalled,
+    ];
+    status.conditions.retain(|known| {
+        summaries
+            .iter()
+            .all(|summary| known.type_ != summary.as_str())
+    });
+    status
+        .conditions
+        .push(before.condition(ConditionType::Ready, gate));
     status.conditions.extend(before.summary(gate));
     status
 }
 
 /// The conditions of an Environment of which only the metadata can be read.
 pub(super) fn unreadable(object: &DynamicObject, why: &str, now: Timestamp) -> Value {
-    let known = object.data.pointer("/status/conditions").and_then(Value::as_array);
+    let known = object
+        .data
+        .pointer("/status/conditions")
+        .and_then(Value::as_array);
     let since = |type_: &str, status: &str| {
-        let same = known.into_iter().flatten().find(|known| known["type"] == type_ && known["status"] == status);
+        let same = known
+            .into_iter()
+            .flatten()
+            .find(|known| known["type"] == type_ && known["status"] == status);
         let since = same.and_then(|known| known["lastTransitionTime"].as_str().map(str::to_owned));
         since.unwrap_or_else(|| now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
     };
@@ -65,12 +87,18 @@ pub(super) fn unreadable(object: &DynamicObject, why: &str, now: Timestamp) -> V
             "lastTransitionTime": since(type_, status),
         })
     };
-    json!([condition("Accepted", "False"), condition("Ready", "False"), condition("Stalled", "True")])
+    json!([
+        condition("Accepted", "False"),
+        condition("Ready", "False"),
+        condition("Stalled", "True")
+    ])
 }
 
 /// The first closed gate; when all stages were reached and none is closed, that all of it runs. `None`: nothing was judged.
 fn ready(plan: &Plan, gates: &Gates) -> Option<Gate> {
-    let closed = gates.iter().find(|(_, gate)| gate.reason.class() != Class::Open);
+    let closed = gates
+        .iter()
+        .find(|(_, gate)| gate.reason.class() != Class::Open);
     if let Some((_, gate)) = closed {
         return Some(gate.clone());
     }
@@ -81,13 +109,19 @@ fn ready(plan: &Plan, gates: &Gates) -> Option<Gate> {
         (Some(_), Some(next)) => Some(pending(&format!("{} is judged next", next.as_str()))),
         (Some(_), None) => {
             let release = plan.status.release.as_deref().unwrap_or("The release");
-            Some(Gate { reason: Reason::Ready, message: format!("{release} runs") })
+            Some(Gate {
+                reason: Reason::Ready,
+                message: format!("{release} runs"),
+            })
         }
     }
 }
 
 fn pending(message: &str) -> Gate {
-    Gate { reason: Reason::Pending, message: message.to_owned() }
+    Gate {
+        reason: Reason::Pending,
+        message: message.to_owned(),
+    }
 }
 
 /// The status before this pass.
@@ -99,12 +133,20 @@ struct Before<'a> {
 impl Before<'_> {
     fn known(&self, type_: ConditionType) -> Option<&Condition> {
         let status = self.environment.status.as_ref()?;
-        status.conditions.iter().find(|known| known.type_ == type_.as_str())
+        status
+            .conditions
+            .iter()
+            .find(|known| known.type_ == type_.as_str())
     }
 
     fn stage(&self, stage: ConditionType, gates: &Gates) -> Condition {
-        let gate = gates.iter().find(|(known, _)| *known == stage).map(|(_, gate)| gate);
-        let closed = gates.iter().find(|(_, gate)| gate.reason.class() != Class::Open);
+        let gate = gates
+            .iter()
+            .find(|(known, _)| *known == stage)
+            .map(|(_, gate)| gate);
+        let closed = gates
+            .iter()
+            .find(|(_, gate)| gate.reason.class() != Class::Open);
         let waits = closed.map_or("an earlier stage", |(closed, _)| closed.as_str());
         match (gate, self.known(stage)) {
             (Some(gate), _) => self.condition(stage, gate),
@@ -154,7 +196,9 @@ impl Before<'_> {
             reason: gate.reason.as_str().to_owned(),
             message: shortened(&gate.message).to_owned(),
             observed_generation: self.environment.metadata.generation,
-            last_transition_time: same.map_or(Time(seconds(self.now)), |known| known.last_transition_time.clone()),
+            last_transition_time: same.map_or(Time(seconds(self.now)), |known| {
+                known.last_transition_time.clone()
+            }),
         }
     }
 }
@@ -165,7 +209,9 @@ fn seconds(now: Timestamp) -> Timestamp {
 }
 
 pub(super) fn shortened(text: &str) -> &str {
-    let to = (0..=LONGEST.min(text.len())).rev().find(|at| text.is_char_boundary(*at));
+    let to = (0..=LONGEST.min(text.len()))
+        .rev()
+        .find(|at| text.is_char_boundary(*at));
     text.get(..to.unwrap_or_default()).unwrap_or(text)
 }
 

@@ -14,10 +14,17 @@ const LONGEST: usize = 1000;
 
 /// Tells what the new status says that the old one did not.
 pub(super) async fn publish(environment: &Environment, wanted: &EnvironmentStatus, ctx: &Context) {
-    let before = environment.status.as_ref().map(|status| status.conditions.as_slice());
+    let before = environment
+        .status
+        .as_ref()
+        .map(|status| status.conditions.as_slice());
     let target = wanted.target.unwrap_or_default();
     for event in happened(before.unwrap_or_default(), &wanted.conditions, target) {
-        if let Err(error) = ctx.recorder.publish(&event, &environment.object_ref(&())).await {
+        if let Err(error) = ctx
+            .recorder
+            .publish(&event, &environment.object_ref(&()))
+            .await
+        {
             tracing::debug!(%error, reason = event.reason, "an event could not be published");
         }
     }
@@ -26,19 +33,30 @@ pub(super) async fn publish(environment: &Environment, wanted: &EnvironmentStatu
 /// The transitions that people want to hear of. Pure.
 fn happened(before: &[Condition], after: &[Condition], target: i64) -> Vec<Event> {
     let stages = after.iter().filter(|condition| {
-        ConditionType::STAGES.iter().any(|stage| stage.as_str() == condition.type_)
+        ConditionType::STAGES
+            .iter()
+            .any(|stage| stage.as_str() == condition.type_)
     });
     let changed = stages.filter(|condition| {
         let known = before.iter().find(|known| known.type_ == condition.type_);
-        known.is_none_or(|known| (&known.status, &known.reason) != (&condition.status, &condition.reason))
+        known.is_none_or(|known| {
+            (&known.status, &known.reason) != (&condition.status, &condition.reason)
+        })
     });
-    changed.filter_map(|condition| event(condition, target)).collect()
+    changed
+        .filter_map(|condition| event(condition, target))
+        .collect()
 }
 
 fn event(condition: &Condition, target: i64) -> Option<Event> {
     let reasons = Reason::ALL.iter();
-    let (reason, class, _) = reasons.into_iter().find(|(reason, ..)| reason.as_str() == condition.reason)?;
-    let begins = matches!(reason, Reason::MigrationRunning | Reason::RollingOut | Reason::Verifying);
+    let (reason, class, _) = reasons
+        .into_iter()
+        .find(|(reason, ..)| reason.as_str() == condition.reason)?;
+    let begins = matches!(
+        reason,
+        Reason::MigrationRunning | Reason::RollingOut | Reason::Verifying
+    );
     let type_ = match class {
         Class::Refused | Class::Failed => EventType::Warning,
         Class::Open if *reason != Reason::NotConfigured => EventType::Normal,
@@ -56,8 +74,13 @@ fn event(condition: &Condition, target: i64) -> Option<Event> {
 }
 
 fn note(message: &str) -> String {
-    let to = (0..=LONGEST.min(message.len())).rev().find(|at| message.is_char_boundary(*at));
-    message.get(..to.unwrap_or_default()).unwrap_or(message).to_owned()
+    let to = (0..=LONGEST.min(message.len()))
+        .rev()
+        .find(|at| message.is_char_boundary(*at));
+    message
+        .get(..to.unwrap_or_default())
+        .unwrap_or(message)
+        .to_owned()
 }
 
 #[cfg(test)]
@@ -99,6 +122,9 @@ mod tests {
         ];
         assert!(told(&[], &waiting).is_empty());
         let begins = [condition("Migrated", "False", Reason::MigrationRunning)];
-        assert_eq!(told(&waiting, &begins), [(EventType::Normal, "MigrationRunning".to_owned())]);
+        assert_eq!(
+            told(&waiting, &begins),
+            [(EventType::Normal, "MigrationRunning".to_owned())]
+        );
     }
 }
