@@ -106,19 +106,30 @@ YAML
   # Names of the examples lead to the gateway, so that pods too can ask an app by its host. Nothing else has an answer:
   # the cluster has no way out.
   write "$conf/Corefile" <<COREFILE
-. {
+cluster.local in-addr.arpa {
   bind $node_ip
   errors
   ready 127.0.0.1:8181
-  kubernetes cluster.local in-addr.arpa {
+  kubernetes {
     kubeconfig $pki/coredns.kubeconfig
     pods insecure
     ttl 1
   }
-  template IN A example.com localhost {
+}
+example.com localhost {
+  bind $node_ip
+  errors
+  template IN A {
     answer "{{ .Name }} 60 IN A $node_ip"
   }
-  template IN ANY . {
+  template IN ANY {
+    rcode NOERROR
+  }
+}
+. {
+  bind $node_ip
+  errors
+  template IN ANY {
     rcode NXDOMAIN
   }
 }

@@ -46,6 +46,14 @@ fn state(seen: &SeenEnvironment, revision: &Revision, changed: &[String]) -> Gat
             format!("Every component runs revision {}", revision.number),
         );
     }
+    if let Some(refused) = revision
+        .decided
+        .components
+        .iter()
+        .find_map(|rendered| refused(seen, rendered))
+    {
+        return Gate::new(Reason::ObjectRefused, refused);
+    }
     let trouble = revision
         .decided
         .components
@@ -59,6 +67,31 @@ fn state(seen: &SeenEnvironment, revision: &Revision, changed: &[String]) -> Gat
         Reason::RollingOut,
         format!("Rolling out {}{trouble}", waiting.join(", ")),
     )
+}
+
+/// Why the apiserver takes no pods of a component: a quota or a policy.
+fn refused(seen: &SeenEnvironment, rendered: &Rendered) -> Option<String> {
+    let conditions = deployment(seen, rendered)?
+        .status
+        .as_ref()?
+        .conditions
+        .as_ref()?;
+    let failure = conditions
+        .iter()
+        .find(|known| known.type_ == "ReplicaFailure" && known.status == "True")?;
+    let why = failure.message.as_deref().unwrap_or("no reason given");
+    Some(format!(
+        "The apiserver refuses pods of component '{}': {}",
+        rendered.name,
+        without_suffix(why)
+    ))
+}
+
+/// A pod's name ends in letters that differ from attempt to attempt; a message must not.
+fn without_suffix(message: &str) -> &str {
+    message
+        .split_once("is forbidden: ")
+        .map_or(message, |(_, why)| why)
 }
 
 /// Whether every component runs the revision and is available.
