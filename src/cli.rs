@@ -2,6 +2,8 @@
 
 pub mod crds;
 pub mod exit;
+pub mod files;
+pub mod lint;
 pub mod terminal;
 pub mod text;
 pub mod yaml;
@@ -25,7 +27,10 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run the controller.
+    Run(crate::run::Options),
     Crds(crds::Options),
+    Lint(lint::Options),
     /// Print the version.
     Version,
 }
@@ -63,11 +68,20 @@ fn command(called: Option<&OsString>) -> clap::Command {
 impl Command {
     fn run(self, terminal: &mut Terminal) -> Result<Exit, Failure> {
         match self {
+            Self::Run(options) => controller(options),
             Self::Crds(options) => crds::run(&options, terminal),
+            Self::Lint(options) => lint::run(&options, terminal),
             Self::Version => {
                 terminal.say(concat!("towpath ", env!("CARGO_PKG_VERSION")))?;
                 Ok(Exit::Done)
             }
         }
     }
+}
+
+/// Runs the controller until it is told to end.
+fn controller(options: crate::run::Options) -> Result<Exit, Failure> {
+    let runtime = tokio::runtime::Runtime::new()?;
+    let ended = runtime.block_on(crate::run::run(options));
+    ended.map(|()| Exit::Done).map_err(|error| Failure::Refused(format!("{error:#}")))
 }

@@ -1,5 +1,8 @@
 //! Every rule and bound of the CRDs, accepted and refused.
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::indexing_slicing)]
+
 mod support;
+
 use support::apiserver::Apiserver;
 
 #[tokio::test]

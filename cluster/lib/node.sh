@@ -78,6 +78,7 @@ resolvConf: ""
 clusterDomain: cluster.local
 clusterDNS: [$node_ip]
 maxPods: 250
+makeIPTablesUtilChains: false
 podPidsLimit: -1
 serializeImagePulls: false
 registryPullQPS: 0
@@ -186,7 +187,7 @@ shims() {
   for proc in /proc/[0-9]*; do
     case $(readlink "$proc/exe" 2>/dev/null) in
       "$bin/containerd-shim-runc-v2"*)
-        ! tr '\0' ' ' <"$proc/cmdline" 2>/dev/null | grep -qF "$containerd_socket" || printf '%s\n' "${proc#/proc/}" ;;
+        ! tr '\0' ' ' <"$proc/cmdline" 2>/dev/null | grep -F "$containerd_socket" >/dev/null || printf '%s\n' "${proc#/proc/}" ;;
     esac
   done
 }

@@ -42,6 +42,7 @@ pub struct AppSpec {
         length(min = 1, max = 255),
         regex(pattern = r"^[a-z0-9]([-a-z0-9._:/]*[a-z0-9])?$")
     )]
+    #[x_kube(validation = Rule::new("!self.matches(':[^/]*$')").message("image must be a repository without tag: releases name tags"))]
     pub image: Option<String>,
     /// Secrets of type `kubernetes.io/dockerconfigjson` in the same namespace: with them images are resolved and pulled.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -53,7 +54,7 @@ pub struct AppSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
         length(min = 1, max = 253),
-        regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")
+        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
     )]
     pub service_account_name: Option<String>,
     /// `Restricted`: pods meet the restricted Pod Security level (not root, no capabilities, default seccomp profile).
@@ -66,6 +67,8 @@ pub struct AppSpec {
         "maxProperties" = 16,
         "additionalProperties" = {"type": "string", "maxLength": 63, "pattern": "^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$"}
     ))]
+    #[x_kube(validation = Rule::new("self.all(key, key.matches('^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$'))")
+        .message("the keys of nodeSelector must be keys of labels, such as kubernetes.io/arch"))]
     pub node_selector: BTreeMap<String, String>,
     /// Taints of nodes that the pods tolerate.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -106,17 +109,31 @@ pub enum SecurityProfile {
 /// A taint that pods tolerate, as Kubernetes writes it.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(
+    validation = Rule::new("(has(self.key) && self.key != '') || (has(self.operator) && self.operator == 'Exists')")
+        .message("a toleration without key must have operator Exists"),
+    validation = Rule::new("!has(self.operator) || self.operator != 'Exists' || !has(self.value) || self.value == ''")
+        .message("a toleration with operator Exists must have no value"),
+)]
 pub struct Toleration {
     /// Key of the taint; absent with operator `Exists`: every key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 316))]
+    #[schemars(
+        length(max = 317),
+        regex(
+            pattern = r"^(([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$"
+        )
+    )]
     pub key: Option<String>,
     /// How key and value are compared. Default: `Equal`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operator: Option<TolerationOperator>,
     /// Value of the taint, with operator `Equal`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 63))]
+    #[schemars(
+        length(max = 63),
+        regex(pattern = r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$")
+    )]
     pub value: Option<String>,
     /// Effect of the taint; absent: every effect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -156,6 +173,8 @@ pub enum TaintEffect {
         .message("replicas must be 1 with a ReadWriteOnce volume"),
     validation = Rule::new("!has(self.volumes) || self.volumes.size() == 0 || (has(self.update) && self.update == 'Recreate')")
         .message("update must be Recreate with a ReadWriteOnce volume: requests stop while its one pod is replaced"),
+    validation = Rule::new("!has(self.volumes) || self.volumes.all(one, self.volumes.exists_one(other, other.path == one.path))")
+        .message("every volume of a component must have a path of its own"),
     validation = Rule::new("!self.name.endsWith('-a') && !self.name.endsWith('-b')")
         .message("the name of a component must not end in -a or -b: these are the names of slots"),
     validation = Rule::new("self.name != 'postgres' && self.name != 'migrate'").message("the name of a component must not be postgres or migrate"),
@@ -175,6 +194,7 @@ pub struct Component {
         length(min = 1, max = 255),
         regex(pattern = r"^[a-z0-9]([-a-z0-9._:/]*[a-z0-9])?$")
     )]
+    #[x_kube(validation = Rule::new("!self.matches(':[^/]*$')").message("image must be a repository without tag: releases name tags"))]
     pub image: Option<String>,
     /// Replaces the image's entry point. It is no shell. Default: the image's.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -248,7 +268,8 @@ pub enum Update {
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[x_kube(
-    validation = Rule::new("isQuantity(self.size)").message("size must be a quantity such as 1Gi"),
+    validation = Rule::new("isQuantity(self.size) && quantity(self.size).isGreaterThan(quantity('0'))")
+        .message("size must be a quantity above 0 such as 1Gi"),
     validation = Rule::new("!isQuantity(self.size) || !isQuantity(oldSelf.size) || quantity(self.size).compareTo(quantity(oldSelf.size)) >= 0")
         .message("size must not shrink"),
     validation = Rule::new("has(self.storageClassName) == has(oldSelf.storageClassName) && (!has(self.storageClassName) || self.storageClassName == oldSelf.storageClassName)")
@@ -269,7 +290,10 @@ pub struct Volume {
     pub size: String,
     /// StorageClass. Immutable. Default: the cluster's default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(
+        length(min = 1, max = 253),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
+    )]
     pub storage_class_name: Option<String>,
 }
 

@@ -79,7 +79,10 @@ pub struct EnvironmentSpec {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AppRef {
     /// Its name.
-    #[schemars(length(min = 1, max = 20))]
+    #[schemars(
+        length(min = 1, max = 20),
+        regex(pattern = r"^[a-z]([-a-z0-9]*[a-z0-9])?$")
+    )]
     pub name: String,
 }
 
@@ -95,6 +98,8 @@ pub struct Release {
         length(min = 1, max = 512),
         regex(pattern = r"^[a-zA-Z0-9][-a-zA-Z0-9._:/@]*$")
     )]
+    #[x_kube(validation = Rule::new("self.matches('(:[a-zA-Z0-9_][-a-zA-Z0-9_.]{0,127}|@sha256:[0-9a-f]{64})$')")
+        .message("image must name a tag or a digest, such as registry.example.com/shop:1.4.2"))]
     pub image: Option<String>,
     /// Images of single components; they win over `image`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -123,6 +128,8 @@ pub struct ComponentImage {
         length(min = 1, max = 512),
         regex(pattern = r"^[a-zA-Z0-9][-a-zA-Z0-9._:/@]*$")
     )]
+    #[x_kube(validation = Rule::new("self.matches('(:[a-zA-Z0-9_][-a-zA-Z0-9_.]{0,127}|@sha256:[0-9a-f]{64})$')")
+        .message("image must name a tag or a digest, such as registry.example.com/shop:1.4.2"))]
     pub image: String,
 }
 
@@ -152,6 +159,7 @@ pub struct Host {
         length(min = 1, max = 253),
         regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
     )]
+    #[x_kube(validation = Rule::new("!self.matches('^[0-9.]+$')").message("host must be a DNS name, not an IP address"))]
     pub host: String,
     /// Paths of the host; the longest prefix wins.
     #[schemars(length(min = 1, max = 16))]
@@ -166,8 +174,10 @@ pub struct Route {
     /// Prefix of the path.
     #[schemars(
         length(min = 1, max = 256),
-        regex(pattern = r"^/[-a-zA-Z0-9._~!$&'()*+,;=:@%/]*$")
+        regex(pattern = r"^/([-a-zA-Z0-9._~!$&'()*+,;=:@/]|%[0-9a-fA-F]{2})*$")
     )]
+    #[x_kube(validation = Rule::new("!self.matches('//|/[.][.]?(/|$)|%2[fF]')")
+        .message("path must not hold '//', '%2F' or a part that is '.' or '..': gateways refuse it"))]
     pub path: String,
     /// A Web component.
     #[schemars(length(min = 1, max = 15))]
@@ -265,7 +275,8 @@ pub enum Provider {
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[x_kube(
-    validation = Rule::new("isQuantity(self.size)").message("size must be a quantity such as 5Gi"),
+    validation = Rule::new("isQuantity(self.size) && quantity(self.size).isGreaterThan(quantity('0'))")
+        .message("size must be a quantity above 0 such as 5Gi"),
     validation = Rule::new("!isQuantity(self.size) || !isQuantity(oldSelf.size) || quantity(self.size).compareTo(quantity(oldSelf.size)) >= 0")
         .message("size must not shrink"),
     validation = Rule::new("has(self.storageClassName) == has(oldSelf.storageClassName) && (!has(self.storageClassName) || self.storageClassName == oldSelf.storageClassName)")
@@ -281,7 +292,10 @@ pub struct Dedicated {
     pub size: String,
     /// StorageClass of its volume. Immutable. Default: the cluster's default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(
+        length(min = 1, max = 253),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
+    )]
     pub storage_class_name: Option<String>,
     /// What the database asks for and may use. Default: requests of 50m and 128Mi.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -48,7 +48,7 @@ pub struct NameRef {
     /// Its name.
     #[schemars(
         length(min = 1, max = 253),
-        regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")
+        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
     )]
     pub name: String,
 }
@@ -60,7 +60,7 @@ pub struct KeyRef {
     /// Name of the object.
     #[schemars(
         length(min = 1, max = 253),
-        regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")
+        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
     )]
     pub name: String,
     /// The key in it.
@@ -71,6 +71,14 @@ pub struct KeyRef {
 /// What a container asks for and may use.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(
+    validation = Rule::new("!has(self.requests) || !has(self.limits) || !has(self.requests.cpu) || !has(self.limits.cpu) || !isQuantity(self.requests.cpu) || !isQuantity(self.limits.cpu) || quantity(self.requests.cpu).compareTo(quantity(self.limits.cpu)) <= 0")
+        .message("requests.cpu must not be above limits.cpu"),
+    validation = Rule::new("!has(self.requests) || !has(self.limits) || !has(self.requests.memory) || !has(self.limits.memory) || !isQuantity(self.requests.memory) || !isQuantity(self.limits.memory) || quantity(self.requests.memory).compareTo(quantity(self.limits.memory)) <= 0")
+        .message("requests.memory must not be above limits.memory"),
+    validation = Rule::new("!has(self.requests) || !has(self.limits) || !has(self.requests.ephemeralStorage) || !has(self.limits.ephemeralStorage) || !isQuantity(self.requests.ephemeralStorage) || !isQuantity(self.limits.ephemeralStorage) || quantity(self.requests.ephemeralStorage).compareTo(quantity(self.limits.ephemeralStorage)) <= 0")
+        .message("requests.ephemeralStorage must not be above limits.ephemeralStorage"),
+)]
 pub struct Resources {
     /// What the scheduler sets aside. Default: nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -84,9 +92,9 @@ pub struct Resources {
 #[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[x_kube(
-    validation = Rule::new("!has(self.cpu) || isQuantity(self.cpu)").message("cpu must be a quantity such as 100m or 2"),
-    validation = Rule::new("!has(self.memory) || isQuantity(self.memory)").message("memory must be a quantity such as 128Mi or 2Gi"),
-    validation = Rule::new("!has(self.ephemeralStorage) || isQuantity(self.ephemeralStorage)")
+    validation = Rule::new("!has(self.cpu) || (isQuantity(self.cpu) && !quantity(self.cpu).isLessThan(quantity('0')))").message("cpu must be a quantity such as 100m or 2"),
+    validation = Rule::new("!has(self.memory) || (isQuantity(self.memory) && !quantity(self.memory).isLessThan(quantity('0')))").message("memory must be a quantity such as 128Mi or 2Gi"),
+    validation = Rule::new("!has(self.ephemeralStorage) || (isQuantity(self.ephemeralStorage) && !quantity(self.ephemeralStorage).isLessThan(quantity('0')))")
         .message("ephemeralStorage must be a quantity such as 1Gi"),
 )]
 pub struct ResourceList {
