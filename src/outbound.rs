@@ -248,4 +248,68 @@ mod tests {
             .expect_err("not TLS");
         assert!(matches!(Fault::of(&error), Fault::Tls(_)), "{error:?}");
     }
+
+    /// Ends the server with the test.
+    struct Ends(std::process::Child);
+
+    impl Drop for Ends {
+        fn drop(&mut self) {
+            _ = self.0.kill();
+            _ = self.0.wait();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_private_ca_is_trusted_only_where_it_is_named() {
+        let folder = tempfile::TempDir::new().expect("a folder");
+        let openssl = |arguments: &str| {
+            let mut command = std::process::Command::new("openssl");
+            command
+                .args(arguments.split(' '))
+                .current_dir(folder.path());
+            command
+                .stdout(std::process::Stdio::null())
+                .stderr(std::process::Stdio::null());
+            command.spawn().expect("openssl runs")
+        };
+        let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|port| port.local_addr());
+        let port = port.expect("a port").port();
+        let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2";
+        let name = "-subj /CN=registry -addext subjectAltName=IP:127.0.0.1 -addext basicConstraints=critical,CA:FALSE";
+        for made in [
+            format!("req -x509 {key} -subj /CN=CA -keyout ca.key -out ca.crt"),
+            format!("req -x509 {key} {name} -CA ca.crt -CAkey ca.key -keyout tls.key -out tls.crt"),
+        ] {
+            assert!(
+                openssl(&made).wait().expect("it ends").success(),
+                "openssl {made}"
+            );
+        }
+        let _server = Ends(openssl(&format!(
+            "s_server -www -accept 127.0.0.1:{port} -cert tls.crt -key tls.key"
+        )));
+        let pem = std::fs::read(folder.path().join("ca.crt")).expect("the CA");
+        let asked = async |more: Option<&[u8]>| {
+            let client = http_client(more)
+                .expect("settings")
+                .build()
+                .expect("client");
+            client
+                .get(format!("https://127.0.0.1:{port}/"))
+                .send()
+                .await
+                .map_err(|error| Fault::of(&error))
+        };
+        let mut named = asked(Some(&pem)).await;
+        for _ in 0..50 {
+            if !matches!(named, Err(Fault::Refused)) {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            named = asked(Some(&pem)).await;
+        }
+        assert_eq!(named.map(|response| response.status().as_u16()), Ok(200));
+        let unnamed = asked(None).await.map(|response| response.status());
+        assert!(matches!(unnamed, Err(Fault::Tls(_))), "{unnamed:?}");
+    }
 }
