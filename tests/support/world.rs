@@ -34,6 +34,7 @@ pub struct World {
     pub ctx: Arc<Context>,
 }
 
+#[allow(dead_code, reason = "not every test binary acts by hand")]
 impl World {
     /// In a new namespace. Nothing is watched yet.
     pub async fn new(server: &Apiserver) -> Self {
