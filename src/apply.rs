@@ -14,7 +14,7 @@ use kube::ResourceExt;
 use crate::api::{ConditionType, Environment, Reason};
 use crate::caches::{Kept, Place};
 use crate::context::Context;
-use crate::error::Error;
+use crate::error::{Error, Verb};
 use crate::plan::{Action, Plan};
 use stop::Stop;
 
@@ -73,7 +73,6 @@ impl<'a> Writer<'a> {
     }
 
     async fn take(&self, action: &Action) -> Result<(), Stop> {
-        self.ctx.leadership.check().map_err(Stop::Failed)?;
         match action {
             Action::Decide(revision) => self.decide(revision).await,
             Action::Record(fact) => self.record(fact).await,
@@ -98,6 +97,14 @@ impl<'a> Writer<'a> {
 
     fn api<K: Kept>(&self) -> kube::Api<K> {
         self.ctx.api(&self.namespace)
+    }
+
+    /// Before every request that changes an object.
+    fn may<K: Kept>(&self, verb: Verb) -> Result<(), Stop> {
+        let kind = K::kind(&());
+        self.ctx
+            .may_write(&kind, verb.as_str())
+            .map_err(Stop::Failed)
     }
 
     fn place(&self, name: &str) -> Place {

@@ -33,6 +33,7 @@ use tokio::sync::Notify;
 
 use crate::api::{App, Environment, labels};
 use crate::build::http_route::HttpRoute;
+use crate::metrics::Metrics;
 use claims::Claims;
 
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
@@ -153,7 +154,7 @@ impl Kept for Environment {
 }
 
 /// Everything that is cached.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Caches {
     /// By the App that they name.
     pub environments: Shelf<Environment>,
@@ -192,9 +193,18 @@ pub struct Caches {
     waiting: AtomicUsize,
     ready: AtomicBool,
     synced: Notify,
+    metrics: Metrics,
 }
 
 impl Caches {
+    /// Empty caches, whose watches count their errors here.
+    pub fn new(metrics: Metrics) -> Self {
+        Self {
+            metrics,
+            ..Self::default()
+        }
+    }
+
     /// Whether the cluster has the API of HTTPRoutes.
     pub fn has_gateway_api(&self) -> bool {
         self.gateway_api.load(Ordering::Relaxed)
@@ -247,6 +257,7 @@ impl Caches {
     }
 
     fn watch_failed<K: Kept>(&self, error: &watcher::Error) {
+        self.metrics.watch_error(K::kind(&()));
         tracing::warn!(kind = %K::kind(&()), %error, "a watch failed; it is tried again");
     }
 }

@@ -83,5 +83,7 @@ impl Command {
 fn controller(options: crate::run::Options) -> Result<Exit, Failure> {
     let runtime = tokio::runtime::Runtime::new()?;
     let ended = runtime.block_on(crate::run::run(options));
-    ended.map(|()| Exit::Done).map_err(|error| Failure::Refused(format!("{error:#}")))
+    ended
+        .map(|()| Exit::Done)
+        .map_err(|error| Failure::Refused(format!("{error:#}")))
 }

@@ -9,7 +9,6 @@ pub use hash_key::HashKey;
 pub use memory::{Memories, Memory};
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -20,6 +19,8 @@ use crate::api::Environment;
 use crate::caches::{Caches, Kept, Named, locked};
 use crate::config::Config;
 use crate::error::Error;
+use crate::lease::Held;
+use crate::metrics::Metrics;
 use crate::postgres::Databases;
 use crate::registry::Registry;
 
@@ -45,8 +46,10 @@ pub struct Context {
     pub clock: fn() -> Timestamp,
     /// Hashes values of Secrets.
     pub hash_key: HashKey,
-    /// Whether this replica may write.
-    pub leadership: Leadership,
+    /// Whether this process may write.
+    pub held: Held,
+    /// What is counted.
+    pub metrics: Metrics,
     /// What is remembered of each Environment, and may be lost.
     pub memories: Memories,
     /// How often each Environment's passes failed in a row.
@@ -66,35 +69,15 @@ impl Context {
         locked(&self.memories.of(environment).foreign).stubborn()
     }
 
+    /// Whether a write of this kind may be sent now; counts it.
+    pub fn may_write(&self, kind: &str, verb: &str) -> Result<(), Error> {
+        self.held.check()?;
+        self.metrics.write(kind.to_owned(), verb.to_owned());
+        Ok(())
+    }
+
     /// The API of a kind in a namespace.
     pub fn api<K: Kept>(&self, namespace: &str) -> Api<K> {
         Api::namespaced(self.client.clone(), namespace)
-    }
-}
-
-/// Says, before each write, whether this replica holds a lease that is young enough.
-pub struct Leadership(Box<dyn Fn() -> Result<(), String> + Send + Sync>);
-
-impl Leadership {
-    /// By this check.
-    pub fn new(check: impl Fn() -> Result<(), String> + Send + Sync + 'static) -> Self {
-        Self(Box::new(check))
-    }
-
-    /// For a controller that is alone.
-    #[must_use]
-    pub fn alone() -> Self {
-        Self::new(|| Ok(()))
-    }
-
-    /// Whether a write may be sent now.
-    pub fn check(&self) -> Result<(), Error> {
-        (self.0)().map_err(Error::Lease)
-    }
-}
-
-impl fmt::Debug for Leadership {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Leadership(..)")
     }
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::lease::NotLeader;
+
 /// Why a pass could not be finished.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -18,8 +20,8 @@ pub enum Error {
         source: Box<kube::Error>,
     },
     /// The lease is not held, or too old to write under.
-    #[error("the lease does not allow a write: {0}")]
-    Lease(String),
+    #[error(transparent)]
+    Lease(#[from] NotLeader),
     /// No randomness from the system.
     #[error("the system gave no random bytes")]
     Randomness,
@@ -93,14 +95,22 @@ impl Error {
     }
 }
 
-impl fmt::Display for Verb {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
+impl Verb {
+    /// The word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
             Self::Get => "get",
             Self::Create => "create",
             Self::Apply => "apply",
             Self::Patch => "patch",
             Self::Delete => "delete",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Verb {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
     }
 }

@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::FutureExt;
 use jiff::Timestamp;
@@ -30,17 +30,22 @@ const AGAIN: Duration = Duration::from_secs(1);
 /// is wrong.
 pub async fn reconcile(object: Arc<EnvironmentMeta>, ctx: Arc<Context>) -> Result<Action, Error> {
     let place = Place::of(&*object);
-    let work = AssertUnwindSafe(pass(&place, &ctx)).catch_unwind();
+    let begun = Instant::now();
+    let outcome = guarded(&place, &ctx).await;
+    let word = outcome.as_ref().map_or_else(Error::category, |_| "ok");
+    ctx.metrics.pass("Environment", word, begun.elapsed());
+    outcome.inspect(|_| ctx.failures.clear(&place))
+}
+
+/// A pass within its time, whose panics are told on its object.
+async fn guarded(place: &Place, ctx: &Context) -> Result<Action, Error> {
+    let work = AssertUnwindSafe(pass(place, ctx)).catch_unwind();
     let fault = match tokio::time::timeout(BUDGET, work).await {
-        Ok(Ok(Ok(action))) => {
-            ctx.failures.clear(&place);
-            return Ok(action);
-        }
-        Ok(Ok(Err(error))) => return Err(error),
+        Ok(Ok(outcome)) => return outcome,
         Ok(Err(panic)) => Error::Panic(words(&*panic)),
         Err(_) => Error::Budget,
     };
-    tell(&place, &fault, &ctx).await;
+    tell(place, &fault, ctx).await;
     Err(fault)
 }
 
@@ -48,6 +53,7 @@ pub async fn reconcile(object: Arc<EnvironmentMeta>, ctx: Arc<Context>) -> Resul
 pub fn error_policy(object: Arc<EnvironmentMeta>, error: &Error, ctx: Arc<Context>) -> Action {
     let place = Place::of(&*object);
     let delay = ctx.failures.next_delay(&place);
+    ctx.metrics.error(error.category());
     let Place { namespace, name } = &place;
     tracing::warn!(namespace, name, %error, category = error.category(), ?delay, "the pass failed; it is tried again");
     Action::requeue(delay)

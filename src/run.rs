@@ -11,20 +11,25 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::runtime::events::{Recorder, Reporter};
 use kube::{Api, Client, ResourceExt};
+use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::labels;
 use crate::caches::{self, Caches, Named, Scope};
 use crate::config::Config;
-use crate::context::{Context, Failures, HashKey, Leadership, Memories};
+use crate::context::{Context, Failures, HashKey, Memories};
+use crate::lease::{self, Held};
+use crate::metrics::Metrics;
 use crate::postgres::Servers;
 use crate::registry::Registry;
+use crate::serve::{self, Ready};
 use crate::{controllers, probe};
 use clients::Clients;
 
@@ -71,21 +76,77 @@ impl Options {
 pub async fn run(options: Options) -> anyhow::Result<()> {
     telemetry::start(options.log_format);
     let stop = until_told()?;
+    let metrics = Metrics::new();
     let clients = Clients::connect()
         .await
         .context("cannot reach the cluster")?;
     let config = configuration(&options, &clients.api).await?;
-    let caches = Arc::new(Caches::default());
-    let watches = caches::watch(&caches, &clients.watch, &options.scope());
-    let ctx = context(&options, config, &clients, caches, Leadership::alone()).await?;
+    let caches = Arc::new(Caches::new(metrics.clone()));
+    let mut watches = caches::watch(&caches, &clients.watch, &options.scope());
+    let served = serve(&options, &metrics, caches.clone(), stop.clone()).await?;
+    // A replica that does not lead keeps its caches warm, and can begin at once.
+    let Some(held) = lead(&options, &clients, stop.clone()).await else {
+        return Ok(());
+    };
+    metrics.leads(true);
+    let ctx = context(&options, config, &clients, caches, held.clone(), metrics).await?;
     let passes = tokio::spawn(controllers::run(Arc::new(ctx), stop.clone()));
-    stop.cancelled().await;
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = held.lost() => bail!("the lease is lost: another replica may write now"),
+        ended = watches.join_next() => bail!("a watch ended: {ended:?}"),
+        ended = served => bail!("the server of health and metrics ended: {ended:?}"),
+    }
     tracing::info!("stopping; passes that run are finished");
     let ended = tokio::time::timeout(GRACE, passes).await;
-    drop(watches);
+    held.release().await;
     ended
         .context("a pass did not end in time")?
         .context("the queue failed")
+}
+
+/// Serves health and metrics; ready is who has seen everything once.
+async fn serve(
+    options: &Options,
+    metrics: &Metrics,
+    caches: Arc<Caches>,
+    stop: CancellationToken,
+) -> anyhow::Result<JoinHandle<std::io::Result<()>>> {
+    let listener = TcpListener::bind(options.listen).await;
+    let listener = listener.with_context(|| format!("cannot listen on {}", options.listen))?;
+    let ready = Ready::default();
+    let seen = ready.clone();
+    tokio::spawn(async move {
+        caches.ready().await;
+        seen.set();
+    });
+    Ok(tokio::spawn(serve::serve(
+        listener,
+        metrics.clone(),
+        ready,
+        stop,
+    )))
+}
+
+/// Waits until this process leads. `None`: it was told to end before.
+async fn lead(options: &Options, clients: &Clients, stop: CancellationToken) -> Option<Held> {
+    if !options.leader_elect {
+        return Some(Held::always());
+    }
+    let settings = lease::Settings {
+        namespace: options.namespace.clone(),
+        name: labels::MANAGER.to_owned(),
+        identity: identity(),
+    };
+    lease::acquire(clients.lease.clone(), settings, stop).await
+}
+
+/// The pod's name, or one of its own outside of pods.
+fn identity() -> String {
+    let pod = std::env::var("POD_NAME")
+        .ok()
+        .filter(|name| !name.is_empty());
+    pod.unwrap_or_else(|| format!("{}-{:08x}", labels::MANAGER, rand::random::<u32>()))
 }
 
 /// The configuration, with the cluster's name in it.
@@ -110,7 +171,8 @@ async fn context(
     config: Config,
     clients: &Clients,
     caches: Arc<Caches>,
-    leadership: Leadership,
+    held: Held,
+    metrics: Metrics,
 ) -> anyhow::Result<Context> {
     let client = &clients.api;
     let namespace = &options.namespace;
@@ -133,7 +195,8 @@ async fn context(
         recorder: Recorder::new(client.clone(), reporter),
         clock: Timestamp::now,
         hash_key,
-        leadership,
+        held,
+        metrics,
         memories: Memories::default(),
         failures: Failures::default(),
     })

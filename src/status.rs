@@ -63,7 +63,7 @@ pub async fn report_unreadable(place: &Place, why: &str, ctx: &Context) -> Resul
     if found.data.pointer("/status/conditions") == Some(&wanted) {
         return Ok(());
     }
-    ctx.leadership.check()?;
+    ctx.may_write("Environment", "patch")?;
     let patch = json!({"metadata": {"uid": found.uid()}, "status": {"conditions": wanted}});
     let patched = api
         .patch_status(&place.name, &PatchParams::default(), &Patch::Merge(patch))
@@ -106,7 +106,7 @@ async fn write(
     if environment.status.as_ref() == Some(&wanted) {
         return Ok(());
     }
-    ctx.leadership.check()?;
+    ctx.may_write("Environment", "patch")?;
     let name = environment.name_any();
     let api: Api<Environment> = ctx.api(&environment.namespace().unwrap_or_default());
     let body = json!({

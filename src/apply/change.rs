@@ -63,6 +63,7 @@ impl Writer<'_> {
             ..PatchParams::apply(labels::MANAGER)
         };
         let name = object.name_any();
+        self.may::<K>(Verb::Apply)?;
         let applied = self
             .api::<K>()
             .patch(&name, &params, &Patch::Apply(object))
@@ -92,6 +93,7 @@ impl Writer<'_> {
             field_manager: Some(labels::MANAGER.to_owned()),
             ..PatchParams::default()
         };
+        self.may::<K>(Verb::Patch)?;
         let stripped = self.api::<K>().patch(&name, &params, &patch).await;
         let stripped =
             stripped.map_err(

@@ -55,6 +55,7 @@ impl Writer<'_> {
             field_manager: Some(labels::MANAGER.to_owned()),
             ..PostParams::default()
         };
+        self.may::<K>(Verb::Create)?;
         match self.api::<K>().create(&params, object).await {
             Ok(made) => {
                 self.wrote(made);

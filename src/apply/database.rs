@@ -16,6 +16,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 impl Writer<'_> {
     /// Makes the roles and the database.
     pub(super) async fn provide(&self, access: &Access, wanted: &Wanted) -> Result<(), Stop> {
+        self.may_change("provide")?;
         self.changing(self.ctx.databases.provide(access, wanted))
             .await
             .map(|_| ())
@@ -23,8 +24,13 @@ impl Writer<'_> {
 
     /// Writes a row into the record.
     pub(super) async fn enter(&self, access: &Access, entry: &Entry) -> Result<(), Stop> {
+        self.may_change("record")?;
         self.changing(self.ctx.databases.record(access, entry))
             .await
+    }
+
+    fn may_change(&self, verb: &str) -> Result<(), Stop> {
+        self.ctx.may_write("Database", verb).map_err(Stop::Failed)
     }
 
     /// What the database said before does not count any more.

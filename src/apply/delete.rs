@@ -44,6 +44,7 @@ impl Writer<'_> {
             resource_version: None,
         };
         let params = DeleteParams::background().preconditions(only);
+        self.may::<K>(Verb::Delete)?;
         match self.api::<K>().delete(name, &params).await {
             // Finalizers hold it: it is leaving, and still there.
             Ok(Either::Left(leaving)) if !leaving.finalizers().is_empty() => self.wrote(leaving),

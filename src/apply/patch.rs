@@ -37,6 +37,7 @@ impl Writer<'_> {
             ..PatchParams::default()
         };
         let patch = Patch::Merge(json!({"metadata": metadata}));
+        self.may::<K>(Verb::Patch)?;
         let patched = self.api::<K>().patch(name, &params, &patch).await;
         let patched = patched.map_err(|error| match error {
             kube::Error::Api(status) if status.is_not_found() => Stop::Again,

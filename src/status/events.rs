@@ -20,6 +20,9 @@ pub(super) async fn publish(environment: &Environment, wanted: &EnvironmentStatu
         .map(|status| status.conditions.as_slice());
     let target = wanted.target.unwrap_or_default();
     for event in happened(before.unwrap_or_default(), &wanted.conditions, target) {
+        if ctx.may_write("Event", "create").is_err() {
+            return;
+        }
         if let Err(error) = ctx
             .recorder
             .publish(&event, &environment.object_ref(&()))
