@@ -27,6 +27,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run the controller.
+    Run(crate::run::Options),
     Crds(crds::Options),
     Lint(lint::Options),
     /// Print the version.
@@ -66,6 +68,7 @@ fn command(called: Option<&OsString>) -> clap::Command {
 impl Command {
     fn run(self, terminal: &mut Terminal) -> Result<Exit, Failure> {
         match self {
+            Self::Run(options) => controller(options),
             Self::Crds(options) => crds::run(&options, terminal),
             Self::Lint(options) => lint::run(&options, terminal),
             Self::Version => {
@@ -74,4 +77,13 @@ impl Command {
             }
         }
     }
+}
+
+/// Runs the controller until it is told to end.
+fn controller(options: crate::run::Options) -> Result<Exit, Failure> {
+    let runtime = tokio::runtime::Runtime::new()?;
+    let ended = runtime.block_on(crate::run::run(options));
+    ended
+        .map(|()| Exit::Done)
+        .map_err(|error| Failure::Refused(format!("{error:#}")))
 }

@@ -5,8 +5,11 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use rustls::pki_types::CertificateDer;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{DigitallySignedStruct, SignatureScheme};
 
 /// The TLS settings of every outgoing connection that checks whom it talks to: the public certificate authorities, and
 /// those of `more` (PEM). They are compiled in, so an image without a certificate store works the same.
@@ -30,6 +33,52 @@ pub fn tls(more: Option<&[u8]>) -> Result<rustls::ClientConfig, String> {
         rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let builder = builder.map_err(|error| error.to_string())?;
     Ok(builder.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// Takes any certificate: the connection is encrypted, but the peer has proved nothing. For PostgreSQL's `sslmode=prefer`
+/// and `require`, which promise no more.
+#[derive(Debug)]
+pub struct AnyCertificate(WebPkiSupportedAlgorithms);
+
+impl Default for AnyCertificate {
+    fn default() -> Self {
+        Self(rustls::crypto::ring::default_provider().signature_verification_algorithms)
+    }
+}
+
+impl ServerCertVerifier for AnyCertificate {
+    fn verify_server_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, cert, dss, &self.0)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, cert, dss, &self.0)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.supported_schemes()
+    }
 }
 
 /// Begins an HTTP client that asks directly and once: no proxies from the environment, no retries, no redirects unless
@@ -80,7 +129,8 @@ impl Fault {
             })
     }
 
-    fn cause(error: &(dyn Error + 'static)) -> Option<Self> {
+    /// Why something failed, if this cause says it.
+    pub fn cause(error: &(dyn Error + 'static)) -> Option<Self> {
         if let Some(tls) = error.downcast_ref::<rustls::Error>() {
             return Some(Self::Tls(tls.to_string()));
         }
@@ -197,5 +247,69 @@ mod tests {
             .await
             .expect_err("not TLS");
         assert!(matches!(Fault::of(&error), Fault::Tls(_)), "{error:?}");
+    }
+
+    /// Ends the server with the test.
+    struct Ends(std::process::Child);
+
+    impl Drop for Ends {
+        fn drop(&mut self) {
+            _ = self.0.kill();
+            _ = self.0.wait();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_private_ca_is_trusted_only_where_it_is_named() {
+        let folder = tempfile::TempDir::new().expect("a folder");
+        let openssl = |arguments: &str| {
+            let mut command = std::process::Command::new("openssl");
+            command
+                .args(arguments.split(' '))
+                .current_dir(folder.path());
+            command
+                .stdout(std::process::Stdio::null())
+                .stderr(std::process::Stdio::null());
+            command.spawn().expect("openssl runs")
+        };
+        let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|port| port.local_addr());
+        let port = port.expect("a port").port();
+        let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2";
+        let name = "-subj /CN=registry -addext subjectAltName=IP:127.0.0.1 -addext basicConstraints=critical,CA:FALSE";
+        for made in [
+            format!("req -x509 {key} -subj /CN=CA -keyout ca.key -out ca.crt"),
+            format!("req -x509 {key} {name} -CA ca.crt -CAkey ca.key -keyout tls.key -out tls.crt"),
+        ] {
+            assert!(
+                openssl(&made).wait().expect("it ends").success(),
+                "openssl {made}"
+            );
+        }
+        let _server = Ends(openssl(&format!(
+            "s_server -www -accept 127.0.0.1:{port} -cert tls.crt -key tls.key"
+        )));
+        let pem = std::fs::read(folder.path().join("ca.crt")).expect("the CA");
+        let asked = async |more: Option<&[u8]>| {
+            let client = http_client(more)
+                .expect("settings")
+                .build()
+                .expect("client");
+            client
+                .get(format!("https://127.0.0.1:{port}/"))
+                .send()
+                .await
+                .map_err(|error| Fault::of(&error))
+        };
+        let mut named = asked(Some(&pem)).await;
+        for _ in 0..50 {
+            if !matches!(named, Err(Fault::Refused)) {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            named = asked(Some(&pem)).await;
+        }
+        assert_eq!(named.map(|response| response.status().as_u16()), Ok(200));
+        let unnamed = asked(None).await.map(|response| response.status());
+        assert!(matches!(unnamed, Err(Fault::Tls(_))), "{unnamed:?}");
     }
 }

@@ -1,18 +1,24 @@
 //! Everything that is asked of PostgreSQL: who a database is, what its record says, and that it and its roles exist.
 //!
-//! Sessions resolve names in `pg_catalog` only, and run under time limits; see [`client`](self).
+//! Sessions resolve names in `pg_catalog` only and run under limits of time, set where the database's owner cannot undo them.
 
 mod access;
 mod identifier;
+mod look;
+mod provision;
 mod record;
+mod session;
 
 pub use access::Access;
 pub use identifier::{Identifier, Identity};
 pub use record::{Entry, Outcome};
 
 use std::fmt;
+use std::time::Duration;
 
 use async_trait::async_trait;
+
+use crate::outbound::Fault;
 
 /// The database servers, as the controller asks them. A trait so that a simulated cluster can answer instead.
 #[async_trait]
@@ -125,21 +131,44 @@ pub enum Failure {
     Silent(String),
 }
 
-/// PostgreSQL servers, over the network.
-#[derive(Clone, Debug, Default)]
-pub struct Servers {}
+/// PostgreSQL servers, over the network: a connection for each question, and none that stays.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Servers;
+
+/// How long each question may take in all, whatever the server does. Statements have limits of their own within.
+const LOOK: Duration = Duration::from_secs(15);
+const PROVIDE: Duration = Duration::from_secs(60);
 
 #[async_trait]
 impl Databases for Servers {
-    async fn look(&self, _at: &Access, _question: &Question) -> Answer {
-        Answer::Silent("not asked".into())
+    async fn look(&self, at: &Access, question: &Question) -> Answer {
+        match within(LOOK, at, look::look(at, question)).await {
+            Ok(seen) => Answer::Found(seen),
+            Err(Failure::Refused(why)) => Answer::Refused(why),
+            Err(Failure::Silent(why)) => Answer::Silent(why),
+        }
     }
 
-    async fn provide(&self, _admin: &Access, _want: &Wanted) -> Result<Identity, Failure> {
-        Err(Failure::Silent("not asked".into()))
+    async fn provide(&self, admin: &Access, want: &Wanted) -> Result<Identity, Failure> {
+        within(PROVIDE, admin, provision::provide(admin, want)).await
     }
 
-    async fn record(&self, _at: &Access, _entry: &Entry) -> Result<(), Failure> {
-        Err(Failure::Silent("not asked".into()))
+    async fn record(&self, at: &Access, entry: &Entry) -> Result<(), Failure> {
+        within(LOOK, at, record::write(at, entry)).await
     }
+}
+
+async fn within<T>(
+    limit: Duration,
+    at: &Access,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let silent = |_| {
+        Failure::Silent(format!(
+            "PostgreSQL at {} did not answer: {}",
+            at.address(),
+            Fault::TimedOut
+        ))
+    };
+    tokio::time::timeout(limit, work).await.map_err(silent)?
 }

@@ -62,8 +62,15 @@ pub struct SeenEnvironment {
     pub database_sharer: Option<String>,
     /// How requests get in.
     pub routing: Routing,
-    /// Foreign additions that came back right after they were removed; they are left, and told.
+    /// Foreign additions that came back right after they were removed, each as [`addition`] writes it; they are left, and
+    /// told.
     pub stubborn: BTreeSet<String>,
+}
+
+/// How a foreign addition is written: in [`Live::foreign`](crate::plan::action::Live::foreign) and where it is remembered.
+#[must_use]
+pub fn addition(kind: &str, name: &str, path: &str) -> String {
+    format!("{kind}/{name} {path}")
 }
 
 /// What is known of a Secret: never its values.

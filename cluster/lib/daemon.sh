@@ -30,8 +30,9 @@ daemon() {
     stop "$name"
   fi
   keep_log_small "$logs/$name.log"
-  # Its own session, no terminal and no lock of ours, so that whoever called this can end.
-  setsid "$@" </dev/null >>"$logs/$name.log" 2>&1 9>&- &
+  # Its own session, no terminal and no lock of ours, so that whoever called this can end. The variable is how
+  # cluster/check knows what the cluster started from what else runs the same binaries.
+  TOWPATH_CLUSTER_DAEMON=$name setsid "$@" </dev/null >>"$logs/$name.log" 2>&1 9>&- &
   pid=$!
   until_true 2 started_at "$pid" || return 1
   printf '%s %s %s\n' "$pid" "$(started_at "$pid")" "$hash" >"$pids/$name"
@@ -45,7 +46,7 @@ keep_log_small() {
 
 # stop NAME [SECONDS]: asks, then insists.
 stop() {
-  local name=$1 patience=${2:-5} pid
+  local name=$1 patience=${2:-2} pid
   if alive "$name"; then
     pid=$(cut -d' ' -f1 "$pids/$name")
     kill -TERM "$pid" 2>/dev/null || true

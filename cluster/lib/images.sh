@@ -14,6 +14,8 @@ image() {
     mv "$dir.new" "$dir"
   fi
   step "push the image $name" crane push --insecure "$dir" "$registry/$name"
+  # A node that has the tag would not ask for it again.
+  ctr --address "$containerd_socket" --namespace k8s.io images rm "$registry/$name" >/dev/null 2>&1 || true
   printf '%s\n' "$hash" >"$images/${name//[\/:]/_}.pushed"
 }
 
@@ -59,6 +61,11 @@ push_images() {
   mkdir -p "$images"
   image pause:1 "$(cat "$here"/images/pause/* "$here/lib/images.sh" | sha256sum | cut -d' ' -f1)" pause_image
   image postgres:15 "$(cat "$here"/images/postgres/* "$here/lib/images.sh" | sha256sum | cut -d' ' -f1)" postgres_image
+  # What earlier versions of the images left.
+  local dir
+  for dir in "$images"/*/; do
+    cat "$images"/*.pushed | grep -xF "$(basename "$dir")" >/dev/null || rm -rf "$dir"
+  done
 }
 
 pause_image() {
@@ -69,14 +76,19 @@ pause_image() {
   cp "$here/images/pause/config.json" "$1/config.json"
 }
 
-# Unpacked only: no maintainer script runs, so nothing of a Debian server is set up that the image does not want.
+# Unpacked only, with the few tools that a script needs: no maintainer script runs, so nothing of a Debian server is set up that the image does not want.
 postgres_image() {
   local root=$1/root
   # The package lists of this machine's Debian decide what is newest.
-  mmdebstrap --quiet --mode=root --variant=extract --include=postgresql-15 \
+  mmdebstrap --quiet --mode=root --variant=extract \
+    --include=postgresql-15,base-files,bash,coreutils,dash,findutils,grep,gzip,libc-bin,mawk,sed,tzdata \
     --hook-dir=/usr/share/mmdebstrap/hooks/merged-usr bookworm "$root"
   "$here/images/postgres/shrink" "$root"
   install -m 755 "$here/images/postgres/entrypoint" "$root/usr/local/bin/docker-entrypoint.sh"
+  # Better here than in a pod: what was taken out must not be missing.
+  # shellcheck disable=SC2016
+  chroot "$root" /bin/sh -euc 'PATH=/usr/lib/postgresql/15/bin:/usr/bin
+    for tool in postgres initdb psql pg_isready pg_dump pg_restore find sed mktemp cat; do "$tool" --version; done'
   tar -C "$root" --sort=name --numeric-owner --mtime=@0 -cf "$1/root.tar" .
   rm -r "$root"
   cp "$here/images/postgres/config.json" "$1/config.json"

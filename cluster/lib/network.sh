@@ -7,7 +7,8 @@ network() {
     # Else the bridge takes the lowest address of its ports, and changes it with every pod.
     ip link set "$bridge" address 0a:58:c6:12:00:01
   fi
-  ip addr show dev "$bridge" | grep -qF "inet $node_ip/16" || ip addr add "$node_ip/16" dev "$bridge"
+  # No grep -q in a pipe: it ends early, and the writer's failure to write would count.
+  ip addr show dev "$bridge" | grep -F "inet $node_ip/16" >/dev/null || ip addr add "$node_ip/16" dev "$bridge"
   ip link set "$bridge" up
   sysctl_set net/ipv4/ip_forward 1
   # Answers from one pod to another through a Service must pass the node to be translated back.

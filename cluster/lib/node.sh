@@ -78,6 +78,7 @@ resolvConf: ""
 clusterDomain: cluster.local
 clusterDNS: [$node_ip]
 maxPods: 250
+makeIPTablesUtilChains: false
 podPidsLimit: -1
 serializeImagePulls: false
 registryPullQPS: 0
@@ -106,19 +107,30 @@ YAML
   # Names of the examples lead to the gateway, so that pods too can ask an app by its host. Nothing else has an answer:
   # the cluster has no way out.
   write "$conf/Corefile" <<COREFILE
-. {
+cluster.local in-addr.arpa {
   bind $node_ip
   errors
   ready 127.0.0.1:8181
-  kubernetes cluster.local in-addr.arpa {
+  kubernetes {
     kubeconfig $pki/coredns.kubeconfig
     pods insecure
     ttl 1
   }
-  template IN A example.com localhost {
+}
+example.com localhost {
+  bind $node_ip
+  errors
+  template IN A {
     answer "{{ .Name }} 60 IN A $node_ip"
   }
-  template IN ANY . {
+  template IN ANY {
+    rcode NOERROR
+  }
+}
+. {
+  bind $node_ip
+  errors
+  template IN ANY {
     rcode NXDOMAIN
   }
 }
@@ -175,7 +187,7 @@ shims() {
   for proc in /proc/[0-9]*; do
     case $(readlink "$proc/exe" 2>/dev/null) in
       "$bin/containerd-shim-runc-v2"*)
-        ! tr '\0' ' ' <"$proc/cmdline" 2>/dev/null | grep -qF "$containerd_socket" || printf '%s\n' "${proc#/proc/}" ;;
+        ! tr '\0' ' ' <"$proc/cmdline" 2>/dev/null | grep -F "$containerd_socket" >/dev/null || printf '%s\n' "${proc#/proc/}" ;;
     esac
   done
 }

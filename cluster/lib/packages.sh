@@ -6,7 +6,7 @@ needed_packages=(nftables iptables conntrack iproute2 mmdebstrap libseccomp-dev 
 install_packages() {
   local missing=() package
   for package in "${needed_packages[@]}"; do
-    dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+    dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep 'ok installed' >/dev/null || missing+=("$package")
   done
   [ "${#missing[@]}" -gt 0 ] || [ ! -x "$bin/docker-registry" ] || return 0
   step "read Debian's package lists" apt-get update -qq

@@ -8,11 +8,11 @@ stop_everything() {
   for name in kubelet traefik kube-proxy coredns volumes; do stop "$name" & done
   wait
   pods_down
-  stop containerd
+  stop containerd 5
   for name in scheduler controller-manager registry; do stop "$name" & done
   wait
-  stop apiserver 3
-  stop etcd
+  stop apiserver
+  stop etcd 5
   # Containers that containerd was about to start as it was stopped.
   pods_down
   mounts_down

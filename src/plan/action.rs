@@ -136,7 +136,7 @@ pub struct Live {
     /// Set when the apply depends on what was read (replicas as read, a record that grows): another version is a conflict.
     pub resource_version: Option<String>,
     /// Foreign additions to `spec` (pod template or Service) were seen: they are removed by replacing `/spec/template`, or
-    /// the lists of a Service's spec. The paths, for the log.
+    /// the lists of a Service's spec. Each as [`addition`](crate::seen::addition) writes it.
     pub foreign: Vec<String>,
 }
 

@@ -20,11 +20,11 @@ const STAGE: ConditionType = ConditionType::DatabaseReady;
 /// Lets the target pass when its database is ready.
 pub fn provide(situation: &Situation<'_>, plan: &mut Plan) -> Gate {
     let seen = situation.seen;
-    let app = situation
-        .effective
-        .as_ref()
-        .ok()
-        .and_then(|effective| effective.app.spec.database.as_ref());
+    let Ok(effective) = &situation.effective else {
+        let why = "Not asked while App and release are not accepted";
+        return Gate::new(Reason::Pending, why);
+    };
+    let app = effective.app.spec.database.as_ref();
     match (app, seen.environment.spec.database.as_ref()) {
         (Some(app), Some(database)) => match (&database.provider, &database.dedicated) {
             (Provider::Dedicated, Some(_)) => dedicated(seen, plan, app),
@@ -34,8 +34,20 @@ pub fn provide(situation: &Situation<'_>, plan: &mut Plan) -> Gate {
     }
 }
 
-/// What stands for a dedicated database stays as it shall be, whatever the gates say.
-pub fn keep(seen: &SeenEnvironment, plan: &mut Plan) {
+/// A dedicated database that is needed, or stands already, is as it shall be, whatever the gates say.
+pub fn keep(situation: &Situation<'_>, plan: &mut Plan) {
+    let seen = situation.seen;
+    let needed = situation
+        .effective
+        .as_ref()
+        .is_ok_and(|effective| effective.app.spec.database.is_some());
+    let stands = seen
+        .children
+        .stateful_sets
+        .contains_key(&names::postgres(&seen.environment.name_any()));
+    if !needed && !stands {
+        return;
+    }
     let Some(dedicated) = dedicated_spec(&seen.environment) else {
         return;
     };

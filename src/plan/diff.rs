@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::action::{Change, Live};
 use crate::api::labels;
+use crate::seen::addition;
 
 /// Which parts of a kind are compared both ways: what others add there is removed.
 #[derive(Clone, Copy, Debug)]
@@ -30,7 +31,7 @@ pub fn change<K>(
     left: &BTreeSet<String>,
 ) -> Option<Change<K>>
 where
-    K: Serialize + kube::Resource,
+    K: Serialize + kube::Resource<DynamicType = ()>,
 {
     let Some(live) = live else {
         return Some(Change {
@@ -39,7 +40,11 @@ where
         });
     };
     let (wanted, present) = (value(&object), value(live));
-    let mut foreign = additions(&wanted, &present, guarded);
+    let (kind, name) = (K::kind(&()), live.meta().name.clone().unwrap_or_default());
+    let mut foreign: Vec<String> = additions(&wanted, &present, guarded)
+        .iter()
+        .map(|path| addition(&kind, &name, path))
+        .collect();
     foreign.retain(|path| !left.contains(path));
     let same = covers(&wanted, &present, "") && owned_alike(object.meta(), live.meta());
     if same && foreign.is_empty() {
@@ -107,13 +112,14 @@ fn additions(wanted: &Value, present: &Value, guarded: Guarded) -> Vec<String> {
 fn extras(wanted: &Value, present: &Value, path: &str, found: &mut Vec<String>) {
     match (wanted, present) {
         (_, present) if is_empty(present) || may_stay(path) => {}
-        (Value::Object(wanted), Value::Object(present)) => {
+        (wanted, Value::Object(present)) => {
             for (key, present) in present {
                 let wanted = wanted.get(key).unwrap_or(&Value::Null);
                 extras(wanted, present, &format!("{path}/{key}"), found);
             }
         }
-        (Value::Array(wanted), Value::Array(present)) => {
+        (wanted, Value::Array(present)) => {
+            let wanted = wanted.as_array().map_or(&[] as &[Value], Vec::as_slice);
             for (index, item) in present.iter().enumerate() {
                 let wanted = partner(item, index, wanted).unwrap_or(&Value::Null);
                 extras(

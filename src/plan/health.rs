@@ -79,6 +79,14 @@ pub fn has_started(pod: &Pod) -> bool {
     containers(pod).any(|container| first_start(container).is_some())
 }
 
+/// What keeps a pod that runs from being ready, in words.
+#[must_use]
+pub fn unready(pod: &Pod) -> Option<String> {
+    let container = containers(pod).find(|container| !container.ready)?;
+    container.state.as_ref()?.running.as_ref()?;
+    Some(format!("container '{}' runs, but its health does not say yes", container.name))
+}
+
 /// What keeps a pod from running, in words: the image cannot be pulled, the container crashes, no node takes it.
 #[must_use]
 pub fn trouble(pod: &Pod) -> Option<String> {
@@ -131,10 +139,13 @@ pub fn last_words(pod: &Pod) -> Option<&str> {
     containers(pod).find_map(tail)
 }
 
-/// Why a new pod is a verdict: one of its containers crashed twice, or it failed after it was available.
+/// Why a new pod is a verdict: one of its containers crashed twice, or it failed after it was available. What happened
+/// before the revision `entered` says nothing about it.
 #[must_use]
-pub fn crash(pod: &Pod) -> Option<String> {
-    let crashed = containers(pod).find(|container| container.restart_count >= RESTARTS);
+pub fn crash(pod: &Pod, entered: Timestamp) -> Option<String> {
+    let crashed = containers(pod).find(|container| {
+        container.restart_count >= RESTARTS && last_end(container).is_some_and(|end| end >= entered)
+    });
     if let Some(container) = crashed {
         let words = tail(container)
             .map(|tail| format!(": {tail}"))
@@ -152,9 +163,25 @@ pub fn crash(pod: &Pod) -> Option<String> {
         .as_ref()?
         .0;
     let started = containers(pod).filter_map(first_start).min()?;
+    if failed < entered {
+        return None;
+    }
     let was_available =
         failed.duration_since(started) >= SignedDuration::from_secs(AVAILABLE_SECONDS);
     was_available.then(|| format!("pod '{}' failed after it was available", pod.name_any()))
+}
+
+/// When a container last ended.
+fn last_end(container: &ContainerStatus) -> Option<Timestamp> {
+    let states = [&container.state, &container.last_state];
+    let ended = states
+        .into_iter()
+        .flatten()
+        .filter_map(|state| state.terminated.as_ref());
+    ended
+        .filter_map(|ended| ended.finished_at.as_ref())
+        .map(|time| time.0)
+        .max()
 }
 
 /// When a container first started, as far as it is known.

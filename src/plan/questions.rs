@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use kube::ResourceExt;
 
+use super::situation::Situation;
 use crate::api::{App, Environment};
 use crate::build::{names, postgres as build};
 use crate::postgres::{Access, Identifier, Question, Roles};
@@ -87,10 +88,8 @@ pub fn database(seen: &SeenEnvironment) -> Option<DatabaseQuestion> {
             ..Question::default()
         },
     };
-    let settled = seen
-        .revisions
-        .last()
-        .is_some_and(|newest| newest.facts.verified.is_some());
+    let situation = Situation::of(seen);
+    let settled = situation.has_entered() && !situation.fresh;
     let cached = settled && super::tokens::none_fresh(seen);
     Some(DatabaseQuestion {
         at,

@@ -46,6 +46,14 @@ fn state(seen: &SeenEnvironment, revision: &Revision, changed: &[String]) -> Gat
             format!("Every component runs revision {}", revision.number),
         );
     }
+    if let Some(refused) = revision
+        .decided
+        .components
+        .iter()
+        .find_map(|rendered| refused(seen, rendered))
+    {
+        return Gate::new(Reason::ObjectRefused, refused);
+    }
     let trouble = revision
         .decided
         .components
@@ -59,6 +67,31 @@ fn state(seen: &SeenEnvironment, revision: &Revision, changed: &[String]) -> Gat
         Reason::RollingOut,
         format!("Rolling out {}{trouble}", waiting.join(", ")),
     )
+}
+
+/// Why the apiserver takes no pods of a component: a quota or a policy.
+fn refused(seen: &SeenEnvironment, rendered: &Rendered) -> Option<String> {
+    let conditions = deployment(seen, rendered)?
+        .status
+        .as_ref()?
+        .conditions
+        .as_ref()?;
+    let failure = conditions
+        .iter()
+        .find(|known| known.type_ == "ReplicaFailure" && known.status == "True")?;
+    let why = failure.message.as_deref().unwrap_or("no reason given");
+    Some(format!(
+        "The apiserver refuses pods of component '{}': {}",
+        rendered.name,
+        without_suffix(why)
+    ))
+}
+
+/// A pod's name ends in letters that differ from attempt to attempt; a message must not.
+fn without_suffix(message: &str) -> &str {
+    message
+        .split_once("is forbidden: ")
+        .map_or(message, |(_, why)| why)
 }
 
 /// Whether every component runs the revision and is available.
@@ -105,6 +138,7 @@ fn judge(
     target: &Revision,
     changed: &[String],
 ) -> Option<Verdict> {
+    let entered = target.facts.entered?;
     let serving = super::situation::serving(seen);
     for rendered in &target.decided.components {
         // Pods that run the same template as before say nothing about this revision.
@@ -112,8 +146,8 @@ fn judge(
         if known.is_some_and(|known| known.hash == rendered.hash) {
             continue;
         }
-        if let Some(why) =
-            health::pods_of(seen, &rendered.name, &rendered.hash).find_map(health::crash)
+        if let Some(why) = health::pods_of(seen, &rendered.name, &rendered.hash)
+            .find_map(|pod| health::crash(pod, entered))
         {
             return Some(Verdict {
                 reason: Reason::Crashed,
@@ -127,7 +161,14 @@ fn judge(
         plan.look_at(deadline);
         return None;
     }
-    let state = state(seen, target, changed).message;
+    let pods = target
+        .decided
+        .components
+        .iter()
+        .flat_map(|rendered| health::pods_of(seen, &rendered.name, &rendered.hash));
+    let unready = pods.filter(|pod| health::trouble(pod).is_none()).find_map(health::unready);
+    let unready = unready.map(|unready| format!(": {unready}")).unwrap_or_default();
+    let state = format!("{}{unready}", state(seen, target, changed).message);
     let seconds = seen.environment.spec.strategy.progress_deadline_seconds;
     Some(Verdict {
         reason: Reason::DeadlineExceeded,

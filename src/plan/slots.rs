@@ -19,7 +19,7 @@ const SECRETS_PERIOD: SignedDuration = SignedDuration::from_mins(5);
 
 /// Keeps what serves as it shall be, whatever the gates say.
 pub fn keep(situation: &Situation<'_>, plan: &mut Plan) {
-    database::keep(situation.seen, plan);
+    database::keep(situation, plan);
     if let Some(held) = situation.held() {
         hold(situation, plan, held);
     }

@@ -67,3 +67,41 @@ impl FromStr for Identity {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_fits_or_is_refused_and_is_quoted_in_sql() {
+        let longest = "n".repeat(63);
+        for name in ["shop", "a\"b", "tab\tle", "ümlaut", &longest] {
+            assert_eq!(Identifier::new(name).expect(name).as_str(), name);
+        }
+        for name in ["", "a\0b", &"n".repeat(64), &"ü".repeat(32)] {
+            assert!(
+                Identifier::new(name)
+                    .expect_err(name)
+                    .contains("must have 1 to 63 bytes")
+            );
+        }
+        assert_eq!(
+            Identifier::new("a\"b; --").expect("a name").quoted(),
+            r#""a""b; --""#
+        );
+    }
+
+    #[test]
+    fn an_identity_is_read_as_it_is_written() {
+        let identity = Identity {
+            server: "7400000000000000001".into(),
+            database: "a/b".into(),
+            oid: 16_384,
+        };
+        assert_eq!(identity.to_string(), "7400000000000000001/a/b/16384");
+        assert_eq!(identity.to_string().parse(), Ok(identity));
+        for text in ["", "a", "a/b", "a/b/c", "/b/1", "a//1", "a/b/-1"] {
+            assert!(text.parse::<Identity>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,10 +1,11 @@
 {{- /* What only a ClusterRole can say. */ -}}
 {{- define "towpath.rules.cluster" -}}
-# Whether the cluster has the Gateway API.
+# When the Gateway API comes or goes. A watch of one name falls under `resourceNames`; without it, as with
+# `watchNamespaces`, the controller asks from time to time.
 - apiGroups: [apiextensions.k8s.io]
   resources: [customresourcedefinitions]
   resourceNames: [httproutes.gateway.networking.k8s.io]
-  verbs: [get]
+  verbs: [list, watch]
 # Its uid names the cluster, in the comments that guard databases against the wrong hands.
 - apiGroups: [""]
   resources: [namespaces]

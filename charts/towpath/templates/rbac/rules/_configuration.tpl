@@ -1,12 +1,17 @@
 {{- /* What apps are told, and where their data is. */ -}}
 {{- define "towpath.rules.configuration" -}}
-# Secrets of a namespace are read one by one, by the names that its Apps and Environments use, and those of databases are
-# made. RBAC can say neither: names are not known beforehand, and no label or field selector narrows a rule. So whoever may
-# run a pod as this ServiceAccount reads every Secret in reach; `watchNamespaces` narrows what is in reach.
+# Copies of ConfigMaps go when no revision names them any more.
 - apiGroups: [""]
-  resources: [configmaps, secrets]
+  resources: [configmaps]
   verbs: [get, list, watch, create, patch, delete]
-# Volumes are data: they are never deleted by the controller, only by the garbage collector after `deletionPolicy: Delete`.
+# A user's Secrets are watched one by one, by the names that Apps and Environments use; those that the controller makes, by
+# their label. RBAC can say neither: names are not known beforehand, and no selector narrows a rule. So whoever may run a pod
+# as this ServiceAccount reads every Secret in reach; `watchNamespaces` narrows what is in reach. Secrets are data: they are
+# never deleted by the controller, only by the garbage collector after `deletionPolicy: Delete`.
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [get, list, watch, create, patch]
+# So are volumes.
 - apiGroups: [""]
   resources: [persistentvolumeclaims]
   verbs: [get, list, watch, create, patch]

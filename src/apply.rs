@@ -1,0 +1,120 @@
+//! Acts: sends what a plan asks for, in its order. After a write that failed nothing later is sent.
+
+mod change;
+mod create;
+mod database;
+mod delete;
+pub(crate) mod foreign;
+mod patch;
+mod standing;
+mod stop;
+
+use kube::ResourceExt;
+
+use crate::api::{ConditionType, Environment, Reason};
+use crate::caches::{Kept, Place};
+use crate::context::Context;
+use crate::error::{Error, Verb};
+use crate::plan::{Action, Plan};
+use stop::Stop;
+
+/// What became of a plan.
+#[derive(Debug, Default)]
+pub struct Acted {
+    /// The outside said no: which stage asked, why, and a sentence.
+    pub refused: Option<(ConditionType, Reason, String)>,
+    /// The outside did not answer, and which stage asked.
+    pub failed: Option<(ConditionType, Error)>,
+    /// Somebody else wrote at the same time, or has decided already: look again.
+    pub again: bool,
+    /// Writes that were done.
+    pub wrote: usize,
+}
+
+impl Acted {
+    fn stopped(mut self, stage: ConditionType, stop: Stop) -> Self {
+        match stop {
+            Stop::Refused(reason, sentence) => self.refused = Some((stage, reason, sentence)),
+            Stop::Failed(error) => self.failed = Some((stage, error)),
+            Stop::Again => self.again = true,
+        }
+        self
+    }
+}
+
+/// Sends what the plan asks for.
+pub async fn run(plan: &Plan, environment: &Environment, ctx: &Context) -> Acted {
+    let writer = Writer::new(environment, ctx);
+    let mut acted = Acted::default();
+    for step in &plan.steps {
+        match writer.take(&step.action).await {
+            Ok(()) => acted.wrote += 1,
+            Err(stop) => return acted.stopped(step.stage, stop),
+        }
+    }
+    acted
+}
+
+/// Writes for one Environment.
+struct Writer<'a> {
+    environment: &'a Environment,
+    namespace: String,
+    ctx: &'a Context,
+}
+
+impl<'a> Writer<'a> {
+    fn new(environment: &'a Environment, ctx: &'a Context) -> Self {
+        let namespace = environment.namespace().unwrap_or_default();
+        Self {
+            environment,
+            namespace,
+            ctx,
+        }
+    }
+
+    async fn take(&self, action: &Action) -> Result<(), Stop> {
+        match action {
+            Action::Decide(revision) => self.decide(revision).await,
+            Action::Record(fact) => self.record(fact).await,
+            Action::Copy(config_map) => self.create(&**config_map).await,
+            Action::Migrate(job) => self.create(&**job).await,
+            Action::Invent { secret, generate } => self.invent(secret, generate).await,
+            Action::Deployment(change) => self.change(change).await,
+            Action::StatefulSet(change) => self.change(change).await,
+            Action::Service(change) => self.change(change).await,
+            Action::Budget(change) => self.change(change).await,
+            Action::HttpRoute(change) => self.change(change).await,
+            Action::Ingress(change) => self.change(change).await,
+            Action::Volume(change) => self.change(change).await,
+            Action::ConfigMap(change) => self.change(change).await,
+            Action::Binding(hidden) => self.change(&hidden.0).await,
+            Action::Own { key, uid, owners } => self.own(key, uid, owners).await,
+            Action::Provide(access, wanted) => self.provide(access, wanted).await,
+            Action::Enter(access, entry) => self.enter(access, entry).await,
+            Action::Delete { key, uid } => self.delete(key, uid).await,
+        }
+    }
+
+    fn api<K: Kept>(&self) -> kube::Api<K> {
+        self.ctx.api(&self.namespace)
+    }
+
+    /// Before every request that changes an object.
+    fn may<K: Kept>(&self, verb: Verb) -> Result<(), Stop> {
+        let kind = K::kind(&());
+        self.ctx
+            .may_write(&kind, verb.as_str())
+            .map_err(Stop::Failed)
+    }
+
+    fn place(&self, name: &str) -> Place {
+        Place::new(&self.namespace, name)
+    }
+
+    /// From now on nobody looks at an older state of this object.
+    fn wrote<K: Kept>(&self, object: K) {
+        let kind = K::kind(&());
+        tracing::info!(%kind, name = object.name_any(), namespace = self.namespace, "written");
+        K::shelf(&self.ctx.caches).wrote(object);
+    }
+}

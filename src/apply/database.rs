@@ -1,0 +1,50 @@
+//! What a plan does to a database.
+
+use std::future::Future;
+use std::time::Duration;
+
+use super::Writer;
+use super::stop::Stop;
+use crate::api::Reason;
+use crate::caches::locked;
+use crate::observe::silence;
+use crate::postgres::{Access, Entry, Failure, Wanted};
+
+/// How long a database may take for a change.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+impl Writer<'_> {
+    /// Makes the roles and the database.
+    pub(super) async fn provide(&self, access: &Access, wanted: &Wanted) -> Result<(), Stop> {
+        self.may_change("provide")?;
+        self.changing(self.ctx.databases.provide(access, wanted))
+            .await
+            .map(|_| ())
+    }
+
+    /// Writes a row into the record.
+    pub(super) async fn enter(&self, access: &Access, entry: &Entry) -> Result<(), Stop> {
+        self.may_change("record")?;
+        self.changing(self.ctx.databases.record(access, entry))
+            .await
+    }
+
+    fn may_change(&self, verb: &str) -> Result<(), Stop> {
+        self.ctx.may_write("Database", verb).map_err(Stop::Failed)
+    }
+
+    /// What the database said before does not count any more.
+    async fn changing<T>(
+        &self,
+        change: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Stop> {
+        let answer = tokio::time::timeout(TIMEOUT, change).await;
+        *locked(&self.ctx.memories.of(self.environment).database) = None;
+        match answer {
+            Ok(Ok(done)) => Ok(done),
+            Ok(Err(Failure::Refused(why))) => Err(Stop::Refused(Reason::DatabaseRefused, why)),
+            Ok(Err(Failure::Silent(why))) => Err(Stop::Refused(Reason::DatabaseSilent, why)),
+            Err(_) => Err(Stop::Refused(Reason::DatabaseSilent, silence())),
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! Merge patches of metadata, bound to a uid: facts of a revision, owners of data.
+
+use k8s_openapi::api::apps::v1::ControllerRevision;
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use kube::api::{Patch, PatchParams};
+use serde_json::{Value, json};
+
+use super::Writer;
+use super::stop::Stop;
+use crate::api::labels;
+use crate::caches::Kept;
+use crate::error::Verb;
+use crate::plan::{Fact, Key};
+
+impl Writer<'_> {
+    /// Writes what became known of a revision.
+    pub(super) async fn record(&self, fact: &Fact) -> Result<(), Stop> {
+        let metadata = json!({"uid": fact.uid, "annotations": fact.annotations});
+        self.merge::<ControllerRevision>(&fact.name, metadata).await
+    }
+
+    /// Sets the owners of data.
+    pub(super) async fn own(
+        &self,
+        key: &Key,
+        uid: &str,
+        owners: &[OwnerReference],
+    ) -> Result<(), Stop> {
+        self.merge::<Secret>(&key.name, json!({"uid": uid, "ownerReferences": owners}))
+            .await
+    }
+
+    async fn merge<K: Kept>(&self, name: &str, metadata: Value) -> Result<(), Stop> {
+        let params = PatchParams {
+            field_manager: Some(labels::MANAGER.to_owned()),
+            ..PatchParams::default()
+        };
+        let patch = Patch::Merge(json!({"metadata": metadata}));
+        self.may::<K>(Verb::Patch)?;
+        let patched = self.api::<K>().patch(name, &params, &patch).await;
+        let patched = patched.map_err(|error| match error {
+            kube::Error::Api(status) if status.is_not_found() => Stop::Again,
+            error => Stop::of(Verb::Patch, &K::kind(&()), name, error),
+        })?;
+        self.wrote(patched);
+        Ok(())
+    }
+}

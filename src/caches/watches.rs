@@ -1,0 +1,171 @@
+//! Which kinds are watched, and whom a change of each concerns.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use kube::{Api, Client, Resource, ResourceExt};
+use tokio::task::JoinSet;
+
+use super::intake::{config, keep, keep_guarded};
+use super::{Caches, Change, Kept, Place, gateway, locked};
+use crate::api::{App, Environment, labels};
+
+/// Where the controller looks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Everywhere.
+    Cluster,
+    /// In these namespaces.
+    Namespaces(BTreeSet<String>),
+}
+
+impl Scope {
+    /// Each part of the scope; `None` is the whole cluster.
+    pub(super) fn parts(&self) -> Vec<Option<String>> {
+        match self {
+            Self::Cluster => vec![None],
+            Self::Namespaces(names) => names.iter().cloned().map(Some).collect(),
+        }
+    }
+}
+
+/// The API of a kind in one part of the scope.
+pub(super) fn api<K>(client: &Client, part: Option<&str>) -> Api<K>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+{
+    match part {
+        Some(namespace) => Api::namespaced(client.clone(), namespace),
+        None => Api::all(client.clone()),
+    }
+}
+
+/// Starts every watch. They run until the set is dropped.
+pub fn watch(caches: &Arc<Caches>, client: &Client, scope: &Scope) -> JoinSet<()> {
+    let mut tasks = Tasks {
+        caches,
+        client,
+        running: JoinSet::new(),
+    };
+    let parts = scope.parts();
+    // And one more: whether there are HTTPRoutes at all.
+    caches.expect_more(KINDS * parts.len() + 1);
+    for part in parts {
+        tasks.start(part);
+    }
+    tasks.running.spawn(gateway::watch(
+        caches.clone(),
+        client.clone(),
+        scope.clone(),
+    ));
+    tasks.running
+}
+
+/// How many kinds [`Tasks::start`] watches.
+const KINDS: usize = 13;
+
+struct Tasks<'a> {
+    caches: &'a Arc<Caches>,
+    client: &'a Client,
+    running: JoinSet<()>,
+}
+
+impl Tasks<'_> {
+    fn start(&mut self, part: Option<String>) {
+        self.people(part.clone(), environment_changed);
+        self.people(part.clone(), app_changed);
+        self.children::<k8s_openapi::api::apps::v1::ControllerRevision>(&part);
+        self.children::<k8s_openapi::api::apps::v1::Deployment>(&part);
+        self.children::<k8s_openapi::api::apps::v1::StatefulSet>(&part);
+        self.children::<k8s_openapi::api::core::v1::Service>(&part);
+        self.children::<k8s_openapi::api::policy::v1::PodDisruptionBudget>(&part);
+        self.children::<k8s_openapi::api::core::v1::PersistentVolumeClaim>(&part);
+        self.children::<k8s_openapi::api::batch::v1::Job>(&part);
+        self.children::<k8s_openapi::api::core::v1::Pod>(&part);
+        self.children::<k8s_openapi::api::networking::v1::Ingress>(&part);
+        self.data(part.clone(), holder_changed::<ConfigMap>);
+        self.data(part, holder_changed::<Secret>);
+    }
+
+    fn people<K: Kept>(&mut self, part: Option<String>, changed: fn(&Caches, &Change<K>)) {
+        let api = api(self.client, part.as_deref());
+        self.running.spawn(keep_guarded(
+            self.caches.clone(),
+            api,
+            config(),
+            part,
+            changed,
+        ));
+    }
+
+    fn children<K: Kept>(&mut self, part: &Option<String>) {
+        self.data(part.clone(), child_changed::<K>);
+    }
+
+    fn data<K: Kept>(&mut self, part: Option<String>, changed: fn(&Caches, &Change<K>)) {
+        let api = api(self.client, part.as_deref());
+        self.running
+            .spawn(keep(self.caches.clone(), api, part, changed));
+    }
+}
+
+/// The Environment that a child names is looked at, and the one that it named before.
+pub(super) fn child_changed<K: Kept>(caches: &Caches, change: &Change<K>) {
+    let objects = [&change.old, &change.new];
+    let groups: BTreeSet<String> = objects
+        .into_iter()
+        .flatten()
+        .map(|object| object.group())
+        .collect();
+    for name in groups {
+        caches
+            .triggers
+            .look(&Place::new(&change.place.namespace, name));
+    }
+}
+
+/// A Secret or a ConfigMap may say which database its Environment has.
+fn holder_changed<K: Kept>(caches: &Caches, change: &Change<K>) {
+    let newest = change.new.as_ref().or(change.old.as_ref());
+    if let Some(object) = newest {
+        let claimant = Place::new(&change.place.namespace, object.group());
+        let identity = change
+            .new
+            .as_ref()
+            .and_then(|new| new.annotations().get(labels::DATABASE_IDENTITY));
+        let values = identity.cloned().into_iter().collect();
+        let source = Place::new(
+            &change.place.namespace,
+            format!("{}/{}", K::kind(&()), change.place.name),
+        );
+        let touched = locked(&caches.databases).set(&source, &claimant, values);
+        touched.iter().for_each(|other| caches.triggers.look(other));
+    }
+    child_changed(caches, change);
+}
+
+fn app_changed(caches: &Caches, change: &Change<App>) {
+    let Place { namespace, name } = &change.place;
+    for environment in caches.environments.group(namespace, name).into_keys() {
+        caches.triggers.look(&Place::new(namespace, environment));
+    }
+}
+
+/// Its own status, written by this controller, concerns nobody; its hosts concern who else names them.
+fn environment_changed(caches: &Caches, change: &Change<Environment>) {
+    let place = &change.place;
+    let hosts = change.new.iter().flat_map(|new| &new.spec.hosts);
+    let hosts: BTreeSet<String> = hosts.map(|host| host.host.clone()).collect();
+    let touched = locked(&caches.hosts).set(place, place, hosts);
+    touched.iter().for_each(|other| caches.triggers.look(other));
+    if change.new.is_some() || caches.environments.unreadable(place).is_some() {
+        caches.triggers.exists(place);
+    } else {
+        caches.triggers.gone(place);
+    }
+    if !change.own {
+        caches.triggers.look(place);
+    }
+}

@@ -1,0 +1,267 @@
+//! Whole passes against a real apiserver: from watches to status, and silence after.
+
+mod support;
+#[path = "support/world.rs"]
+mod world;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment};
+use k8s_openapi::api::core::v1::Secret;
+use kube::ResourceExt;
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
+use serde_json::json;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use towpath::api::{App, Environment};
+use towpath::controllers;
+
+use support::apiserver::Apiserver;
+use world::{World, eventually};
+
+/// A controller that runs, and ends with the test.
+struct Running {
+    world: World,
+    stop: CancellationToken,
+    passes: tokio::task::JoinHandle<()>,
+    _watches: JoinSet<()>,
+}
+
+impl Running {
+    async fn start(server: &Apiserver) -> Self {
+        let world = World::new(server).await;
+        let watches = world.watch().await;
+        let stop = CancellationToken::new();
+        let passes = tokio::spawn(controllers::run(Arc::clone(&world.ctx), stop.clone()));
+        Self {
+            world,
+            stop,
+            passes,
+            _watches: watches,
+        }
+    }
+
+    async fn app(&self, spec: serde_json::Value) -> App {
+        let mut whole = json!({
+            "image": "registry.example.com/shop",
+            "components": [{"name": "web", "role": "Web", "port": 8000, "replicas": 1}],
+        });
+        for (key, value) in spec.as_object().into_iter().flatten() {
+            whole[key] = value.clone();
+        }
+        self.world
+            .make(json!({"metadata": {"name": "shop"}, "spec": whole}))
+            .await
+    }
+
+    /// Waits until a condition has this reason; its message.
+    async fn told(&self, environment: &str, type_: &str, reason: &str) -> String {
+        let api = self.world.api::<Environment>();
+        eventually(&format!("{type_} is {reason}"), || async {
+            let status = api.get(environment).await.unwrap().status?;
+            let found = status
+                .conditions
+                .into_iter()
+                .find(|known| known.type_ == type_)?;
+            (found.reason == reason).then_some(found.message)
+        })
+        .await
+    }
+
+    /// How many requests changed something.
+    fn writes(&self) -> u64 {
+        let text = self.world.ctx.metrics.text().unwrap();
+        let lines = text
+            .lines()
+            .filter(|line| line.starts_with("towpath_writes_total"));
+        lines
+            .filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok())
+            .sum()
+    }
+
+    /// Waits until nothing has been written for a while.
+    async fn quiet(&self) {
+        for _ in 0..100 {
+            let before = self.writes();
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            if self.writes() == before {
+                return;
+            }
+        }
+        panic!("it never comes to rest");
+    }
+}
+
+#[tokio::test]
+async fn a_release_comes_to_a_rollout_and_then_nothing_is_written() {
+    let Some(server) = Apiserver::shared() else {
+        return;
+    };
+    let running = Running::start(server).await;
+    let world = &running.world;
+    world.environment("shop", json!({})).await;
+    running.told("shop", "Accepted", "AppMissing").await;
+    running.app(json!({})).await;
+    running.told("shop", "RolledOut", "RollingOut").await;
+    let deployments = world
+        .api::<Deployment>()
+        .list(&ListParams::default())
+        .await
+        .unwrap();
+    assert_eq!(deployments.items.len(), 1);
+    let revisions = world
+        .api::<ControllerRevision>()
+        .list(&ListParams::default())
+        .await
+        .unwrap();
+    assert_eq!(revisions.items.len(), 1);
+    running.quiet().await;
+    let (before, version) = (
+        running.writes(),
+        world
+            .api::<Environment>()
+            .get("shop")
+            .await
+            .unwrap()
+            .resource_version(),
+    );
+    for key in ["a", "b"] {
+        // Nothing that decides anything changed: the pass finds that out by looking.
+        let patch = json!({"metadata": {"labels": {"example.com/look": key}}});
+        let name = deployments.items[0].name_any();
+        world
+            .api::<Deployment>()
+            .patch(&name, &PatchParams::default(), &Patch::Merge(patch))
+            .await
+            .unwrap();
+        tokio::time::sleep(Duration::from_millis(700)).await;
+    }
+    assert_eq!(running.writes(), before);
+    assert_eq!(
+        world
+            .api::<Environment>()
+            .get("shop")
+            .await
+            .unwrap()
+            .resource_version(),
+        version
+    );
+    running.stop.cancel();
+    tokio::time::timeout(Duration::from_secs(5), running.passes)
+        .await
+        .expect("it stops")
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_secret_that_is_named_is_waited_for_and_seen_when_it_comes() {
+    let Some(server) = Apiserver::shared() else {
+        return;
+    };
+    let running = Running::start(server).await;
+    running
+        .app(json!({"env": [{"name": "KEY", "secretRef": {"name": "stripe", "key": "api-key"}}]}))
+        .await;
+    running.world.environment("shop", json!({})).await;
+    let message = running.told("shop", "Configured", "ReferenceMissing").await;
+    assert!(message.contains("stripe"), "{message}");
+    let _: Secret = running
+        .world
+        .make(json!({"metadata": {"name": "stripe"}, "stringData": {"other": "x"}}))
+        .await;
+    running.told("shop", "Configured", "KeyMissing").await;
+    let patch = json!({"stringData": {"api-key": "sk_test"}});
+    let secrets = running.world.api::<Secret>();
+    secrets
+        .patch("stripe", &PatchParams::default(), &Patch::Merge(patch))
+        .await
+        .unwrap();
+    running.told("shop", "Configured", "Configured").await;
+}
+
+#[tokio::test]
+async fn the_oldest_keeps_a_host_and_hands_it_on() {
+    let Some(server) = Apiserver::shared() else {
+        return;
+    };
+    let running = Running::start(server).await;
+    running.app(json!({})).await;
+    let hosts = json!({"hosts": [{"host": "shop.example.com", "routes": [{"path": "/", "component": "web"}]}]});
+    running.world.environment("first", hosts.clone()).await;
+    running.told("first", "Accepted", "Accepted").await;
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    running.world.environment("second", hosts).await;
+    let message = running.told("second", "Accepted", "HostTaken").await;
+    assert!(message.contains("/first"), "{message}");
+    running
+        .world
+        .api::<Environment>()
+        .delete("first", &DeleteParams::default())
+        .await
+        .unwrap();
+    running.told("second", "Accepted", "Accepted").await;
+}
+
+#[tokio::test]
+async fn a_panic_is_told_on_its_object_and_stops_nobody_else() {
+    let Some(server) = Apiserver::shared() else {
+        return;
+    };
+    let running = Running::start(server).await;
+    running
+        .app(json!({"database": {"engine": "Postgres"}}))
+        .await;
+    let _: Secret = running
+        .world
+        .make(json!({
+            "metadata": {"name": "db"}, "stringData": {"url": "postgres://u:p@db.example.com/app"},
+        }))
+        .await;
+    let database =
+        json!({"database": {"provider": "External", "external": {"secretRef": {"name": "db"}}}});
+    running.world.environment("broken", database).await;
+    running.told("broken", "Ready", "InternalError").await;
+    running.world.environment("well", json!({})).await;
+    running.told("well", "Accepted", "SpecInvalid").await;
+}
+
+#[tokio::test]
+async fn an_environment_on_its_way_out_is_left_alone() {
+    let Some(server) = Apiserver::shared() else {
+        return;
+    };
+    let running = Running::start(server).await;
+    running.app(json!({})).await;
+    running.world.environment("shop", json!({})).await;
+    running.told("shop", "RolledOut", "RollingOut").await;
+    let api = running.world.api::<Environment>();
+    let held = json!({"metadata": {"finalizers": ["example.com/held"]}});
+    api.patch("shop", &PatchParams::default(), &Patch::Merge(held))
+        .await
+        .unwrap();
+    running.quiet().await;
+    api.delete("shop", &DeleteParams::default()).await.unwrap();
+    let before = running.writes();
+    let deployments = running.world.api::<Deployment>();
+    let name = deployments
+        .list(&ListParams::default())
+        .await
+        .unwrap()
+        .items[0]
+        .name_any();
+    deployments
+        .delete(&name, &DeleteParams::default())
+        .await
+        .unwrap();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(running.writes(), before);
+    assert!(
+        deployments.get_opt(&name).await.unwrap().is_none(),
+        "nothing is made again"
+    );
+    let free = json!({"metadata": {"finalizers": null}});
+    api.patch("shop", &PatchParams::default(), &Patch::Merge(free))
+        .await
+        .unwrap();
+}
