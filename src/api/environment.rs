@@ -5,6 +5,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::rules;
 use super::shared::{EnvFrom, EnvVar, NameRef, Resources};
 
 /// Where a release of an App runs: development, staging or production.
@@ -98,7 +99,7 @@ pub struct Release {
         length(min = 1, max = 512),
         regex(pattern = r"^[a-zA-Z0-9][-a-zA-Z0-9._:/@]*$")
     )]
-    #[x_kube(validation = Rule::new("self.matches('(:[a-zA-Z0-9_][-a-zA-Z0-9_.]{0,127}|@sha256:[0-9a-f]{64})$')")
+    #[x_kube(validation = Rule::new("self.matches('^[^@]+:[a-zA-Z0-9_][-a-zA-Z0-9_.]{0,127}$|@sha256:[0-9a-f]{64}$')")
         .message("image must name a tag or a digest, such as registry.example.com/shop:1.4.2"))]
     pub image: Option<String>,
     /// Images of single components; they win over `image`.
@@ -128,7 +129,7 @@ pub struct ComponentImage {
         length(min = 1, max = 512),
         regex(pattern = r"^[a-zA-Z0-9][-a-zA-Z0-9._:/@]*$")
     )]
-    #[x_kube(validation = Rule::new("self.matches('(:[a-zA-Z0-9_][-a-zA-Z0-9_.]{0,127}|@sha256:[0-9a-f]{64})$')")
+    #[x_kube(validation = Rule::new("self.matches('^[^@]+:[a-zA-Z0-9_][-a-zA-Z0-9_.]{0,127}$|@sha256:[0-9a-f]{64}$')")
         .message("image must name a tag or a digest, such as registry.example.com/shop:1.4.2"))]
     pub image: String,
 }
@@ -275,10 +276,8 @@ pub enum Provider {
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[x_kube(
-    validation = Rule::new("isQuantity(self.size) && quantity(self.size).isGreaterThan(quantity('0'))")
-        .message("size must be a quantity above 0 such as 5Gi"),
-    validation = Rule::new("!isQuantity(self.size) || !isQuantity(oldSelf.size) || quantity(self.size).compareTo(quantity(oldSelf.size)) >= 0")
-        .message("size must not shrink"),
+    validation = rules::size("5Gi"),
+    validation = rules::size_grows(),
     validation = Rule::new("has(self.storageClassName) == has(oldSelf.storageClassName) && (!has(self.storageClassName) || self.storageClassName == oldSelf.storageClassName)")
         .message("storageClassName must not change: it is immutable"),
 )]

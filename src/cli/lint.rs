@@ -129,7 +129,7 @@ pub fn check(sources: &[(String, String)]) -> Report {
             }
         }
         for object in objects {
-            report.object(&kinds, object, &mut sound);
+            report.object(kinds, object, &mut sound);
         }
     }
     for (object, path, sentence) in together::check(&sound) {
