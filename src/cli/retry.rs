@@ -65,3 +65,67 @@ pub fn held(environment: &Environment, newest: Option<&Made>) -> Result<String, 
         "nothing of Environment '{name}' is held: revision {number} {stands}"
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use k8s_openapi::api::apps::v1::ControllerRevision;
+    use k8s_openapi::apimachinery::pkg::runtime::RawExtension;
+    use serde_json::json;
+
+    use super::*;
+    use crate::cli::get::view;
+
+    fn environment(reason: &str) -> Environment {
+        serde_json::from_value(json!({
+            "metadata": {"name": "shop"},
+            "spec": {"appRef": {"name": "shop"}, "release": {"image": "a:1"}},
+            "status": {"conditions": [{"type": "Migrated", "status": "False", "reason": reason, "message": "",
+                "lastTransitionTime": "2026-11-21T12:00:00Z"}]},
+        }))
+        .expect("an Environment")
+    }
+
+    fn revision(facts: &[(&str, &str)]) -> Vec<Made> {
+        let mut object = ControllerRevision {
+            revision: 7,
+            ..ControllerRevision::default()
+        };
+        let facts = facts.iter().chain(&[(labels::CONTENT, "c")]);
+        object.metadata.annotations = Some(
+            facts
+                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+                .collect::<BTreeMap<_, _>>(),
+        );
+        let app = json!({"name": "shop", "uid": "u", "generation": 1});
+        object.data = Some(RawExtension(
+            json!({"app": app, "images": {}, "components": []}),
+        ));
+        view::read(&[object])
+    }
+
+    #[test]
+    fn only_what_is_held_can_be_tried_again() {
+        let given_up = revision(&[(labels::GIVEN_UP, "Crashed")]);
+        let said = held(&environment("Succeeded"), given_up.last());
+        assert!(
+            said.is_ok_and(
+                |sentence| sentence.contains("Revision 7") && sentence.contains("Crashed")
+            )
+        );
+        let lost = revision(&[(labels::VERIFIED, "2026-11-21T12:00:00Z")]);
+        assert!(held(&environment("RecordLost"), lost.last()).is_ok());
+        for (facts, word) in [
+            (vec![], "is on its way"),
+            (vec![(labels::VERIFIED, "2026-11-21T12:00:00Z")], "serves"),
+        ] {
+            let refused = held(&environment("Succeeded"), revision(&facts).last());
+            assert!(
+                refused.is_err_and(|sentence| sentence.contains(word)),
+                "{word}"
+            );
+        }
+        assert!(held(&environment("Succeeded"), None).is_err());
+    }
+}

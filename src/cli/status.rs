@@ -197,3 +197,99 @@ impl Wait<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn environment(generation: i64, status: Value) -> Environment {
+        serde_json::from_value(json!({
+            "metadata": {"name": "shop", "generation": generation},
+            "spec": {"appRef": {"name": "shop"}, "release": {"image": "a:1"}},
+            "status": status,
+        }))
+        .expect("an Environment")
+    }
+
+    fn app(uid: &str, generation: i64) -> App {
+        serde_json::from_value(json!({
+            "metadata": {"name": "shop", "uid": uid, "generation": generation},
+            "spec": {"components": []},
+        }))
+        .expect("an App")
+    }
+
+    fn status(seen: i64, app: (&str, i64), conditions: &[(&str, &str, &str, i64)]) -> Value {
+        let conditions = conditions.iter().map(|(type_, status, reason, generation)| {
+            json!({"type": type_, "status": status, "reason": reason, "message": "so", "observedGeneration": generation,
+                "lastTransitionTime": "2026-11-21T12:00:00Z"})
+        });
+        json!({"observedGeneration": seen, "app": {"name": "shop", "uid": app.0, "generation": app.1},
+            "conditions": conditions.collect::<Vec<_>>()})
+    }
+
+    const READY: (&str, &str, &str, i64) = ("Ready", "True", "Ready", 2);
+    const ROLLED_BACK: (&str, &str, &str, i64) = ("Ready", "False", "RolledBack", 2);
+    const STALLED: (&str, &str, &str, i64) = ("Stalled", "True", "RolledBack", 2);
+
+    #[test]
+    fn ready_counts_at_the_present_generation_of_both_alone() {
+        let ready = |seen, of: (&str, i64), at| {
+            let said = status(seen, of, &[("Ready", "True", "Ready", at)]);
+            judge(&environment(2, said), Some(&app("u", 3)))
+        };
+        assert_eq!(
+            ready(2, ("u", 3), 2),
+            Standing::Ready("Ready: so".to_owned())
+        );
+        for (seen, of, at) in [
+            (1, ("u", 3), 1),
+            (2, ("u", 2), 2),
+            (2, ("other", 3), 2),
+            (2, ("u", 3), 1),
+        ] {
+            let stands = ready(seen, of, at);
+            assert!(
+                matches!(stands, Standing::Waiting(_)),
+                "{seen} {of:?} {at}: {stands:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_stalls_now_ends_the_wait_and_what_stalled_before_does_not() {
+        let judged = |generation, of: (&str, i64)| {
+            let said = status(2, of, &[ROLLED_BACK, STALLED]);
+            judge(&environment(generation, said), Some(&app("u", 3)))
+        };
+        assert_eq!(
+            judged(2, ("u", 3)),
+            Standing::Stalled("RolledBack: so".to_owned())
+        );
+        assert!(matches!(judged(3, ("u", 3)), Standing::Waiting(_)));
+        assert!(matches!(judged(2, ("u", 2)), Standing::Waiting(_)));
+    }
+
+    #[test]
+    fn nothing_and_going_are_waited_for() {
+        let present = app("u", 3);
+        for said in [Value::Null, json!({}), status(2, ("u", 3), &[])] {
+            assert!(matches!(
+                judge(&environment(2, said), Some(&present)),
+                Standing::Waiting(_)
+            ));
+        }
+        let ready = environment(2, status(2, ("u", 3), &[READY]));
+        assert!(matches!(judge(&ready, None), Standing::Waiting(_)));
+        let mut going = ready.clone();
+        going.metadata.deletion_timestamp =
+            Some(Time("2026-11-21T12:00:00Z".parse().expect("a time")));
+        assert!(matches!(
+            judge(&going, Some(&present)),
+            Standing::Waiting(_)
+        ));
+    }
+}

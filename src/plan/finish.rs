@@ -107,17 +107,12 @@ fn owned(seen: &SeenEnvironment) -> Vec<(Key, String)> {
             })
     }
     let children = &seen.children;
-    let environment = &seen.environment;
     let running = |key: &Key| migration::is_running_named(seen, &key.name);
     let mut owned: Vec<_> = of("HTTPRoute", children.http_routes.values())
         .chain(of("Ingress", children.ingresses.values()))
         .chain(of("Service", children.services.values()))
         .chain(of("PodDisruptionBudget", children.budgets.values()))
         .chain(of("Deployment", children.deployments.values()))
-        .chain(
-            of("StatefulSet", children.stateful_sets.values())
-                .filter(|_| super::database::dedicated_spec(environment).is_none()),
-        )
         .chain(of("ConfigMap", children.config_maps.values()))
         .chain(of("Job", children.jobs.values()).filter(|(key, _)| !running(key)))
         .collect();
