@@ -3,6 +3,8 @@
 mod cel;
 mod schema;
 mod sentence;
+#[cfg(test)]
+mod tests;
 mod together;
 
 use std::collections::BTreeMap;
