@@ -88,8 +88,11 @@ func verdicts(samples []Sample) string {
 			continue
 		}
 		p50 := percentile(mine, 50)
-		fmt.Fprintf(&text, "\nAims, %s: p50 under %s: %s; at least %d times sooner than Argo Rollouts: %s.\n", pace,
-			ms(aimP50), met(p50 < aimP50), aimRatio, met(percentile(theirs, 50) >= aimRatio*p50))
+		if pace == settled {
+			fmt.Fprintf(&text, "\nAim, settled: p50 under %s: %s.\n", ms(aimP50), met(p50 < aimP50))
+		}
+		fmt.Fprintf(&text, "\nAim, %s: p50 at least %d times sooner than Argo Rollouts: %s.\n", pace, aimRatio,
+			met(percentile(theirs, 50) >= aimRatio*p50))
 	}
 	return text.String()
 }
