@@ -22,4 +22,5 @@ pub mod revision;
 pub mod run;
 pub mod seen;
 pub mod serve;
+pub mod simulate;
 pub mod status;

@@ -33,6 +33,12 @@ fill() {
   printf '%s\n' "$text"
 }
 
+# documents FILE...: as one stream.
+documents() {
+  local file
+  for file in "$@"; do printf -- '---\n'; cat "$file"; done
+}
+
 apply() { kubectl apply --server-side --force-conflicts -f -; }
 
 # median NUMBER...

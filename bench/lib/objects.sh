@@ -30,7 +30,7 @@ forget_simulated_pods() {
 
 delete_namespaces() {
   kubectl delete namespace "$@" --ignore-not-found --wait=false
-  kubectl wait --for=delete --timeout 300s "${@/#/namespace/}"
+  kubectl wait --for=delete --timeout 600s "${@/#/namespace/}"
 }
 
 # until_ready NAMESPACE COUNT SECONDS: so many Environments are ready.
