@@ -27,7 +27,7 @@ build_bench() {
 note_conditions() {
   local compilers others
   read -r load _ </proc/loadavg
-  compilers=$(pgrep -cx 'rustc|cargo|compile|link|clippy-driver' || true)
+  compilers=$(ps -eo comm= | grep -cxE 'rustc|cargo|compile|link|clippy-driver' || true)
   others=$(kubectl get environments --all-namespaces --no-headers 2>/dev/null | wc -l)
   disturbed=
   [ "$compilers" = 0 ] || disturbed="$compilers compilers are at work"
