@@ -23,6 +23,8 @@ const BUDGET: Duration = Duration::from_secs(60);
 const SLOW: Duration = Duration::from_secs(600);
 /// When to look again after own writes, should the watches not tell of them.
 const AFTER_WRITES: Duration = Duration::from_secs(5);
+/// When to look again after the outside said no: what frees a name or a quota, or wakes a database, tells nobody.
+const AFTER_REFUSAL: Duration = Duration::from_secs(10);
 /// When to look again after somebody else wrote at the same time.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -106,6 +108,9 @@ fn next(
     }
     told?;
     let planned = plan.next.map(|at| until(at, now));
+    // What was planned for a moment that a refusal put off does not turn without a pause.
+    let refused = acted.refused.is_some().then_some(AFTER_REFUSAL);
+    let planned = refused.or(planned);
     let slow = SLOW.mul_f64(1.0 + rand::random::<f64>() / 10.0);
     let own = (acted.wrote > 0).then_some(AFTER_WRITES);
     let again = acted.again.then_some(AGAIN);
@@ -158,6 +163,15 @@ mod tests {
             ..Acted::default()
         };
         assert_eq!(requeued(&Plan::default(), wrote), AFTER_WRITES);
+        let refused = Acted {
+            refused: Some((
+                crate::api::ConditionType::DatabaseReady,
+                crate::api::Reason::DatabaseSilent,
+                String::new(),
+            )),
+            ..Acted::default()
+        };
+        assert_eq!(requeued(&plan, refused), AFTER_REFUSAL);
         let again = Acted {
             again: true,
             ..Acted::default()

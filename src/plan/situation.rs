@@ -212,13 +212,19 @@ fn due(seen: &SeenEnvironment, newest: Option<&Revision>, draft: &Draft) -> Opti
 /// Whether the database's record lacks what this revision had applied: a backup was restored, or the database is new.
 #[must_use]
 pub fn is_lost(seen: &SeenEnvironment, revision: &Revision) -> bool {
-    let answered = matches!(seen.database, Some(crate::postgres::Answer::Found(_)));
     let applied = revision
         .decided
         .migration
         .as_ref()
-        .filter(|_| revision.facts.migrated.is_some());
-    answered && applied.is_some_and(|migration| !Record::of(seen).has_applied(&migration.key))
+        .filter(|_| revision.was_migrated());
+    has_answered(seen)
+        && applied.is_some_and(|migration| !Record::of(seen).has_applied(&migration.key))
+}
+
+/// Whether the database was asked and answered, so that its record is known.
+#[must_use]
+pub fn has_answered(seen: &SeenEnvironment) -> bool {
+    matches!(seen.database, Some(crate::postgres::Answer::Found(_)))
 }
 
 fn decided(seen: &SeenEnvironment, revision: &Revision) -> ControllerRevision {

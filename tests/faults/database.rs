@@ -41,7 +41,7 @@ impl Server {
                 None
             }
             Some(Mode::DieBefore) => self.die().await,
-            Some(Mode::DieAfter) => {
+            Some(Mode::DieAfter | Mode::DieLong) => {
                 act(&mut self.run.locked().data);
                 self.die().await
             }

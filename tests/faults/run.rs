@@ -161,6 +161,7 @@ pub async fn run(
     let (start, began) = (run.locked().store.clone(), now());
     stage.rest((scenario.acts)().into()).await;
     let ended = now();
+    run.locked().counting = false;
     stage.look_once_more().await;
     stage.check_store().await;
     let inner = run.locked();
@@ -325,9 +326,8 @@ impl Stage {
         if self
             .run
             .fault
-            .is_some_and(|fault| fault.mode == Mode::DieAfter)
+            .is_some_and(|fault| fault.mode == Mode::DieLong)
         {
-            // Another one comes late, when the cluster has gone on.
             while self.tick().await {}
             NOW.set(now() + SignedDuration::from_secs(20));
             while self.tick().await {}

@@ -27,10 +27,18 @@ pub enum Mode {
     DieBefore,
     /// It is done, and the process dies before it hears of it.
     DieAfter,
+    /// As before, and the next process begins when the cluster has gone on without one.
+    DieLong,
 }
 
 /// All of them.
-pub const MODES: [Mode; 4] = [Mode::Fail, Mode::Lost, Mode::DieBefore, Mode::DieAfter];
+pub const MODES: [Mode; 5] = [
+    Mode::Fail,
+    Mode::Lost,
+    Mode::DieBefore,
+    Mode::DieAfter,
+    Mode::DieLong,
+];
 
 impl std::str::FromStr for Mode {
     type Err = String;
@@ -79,7 +87,7 @@ impl Wire {
         match fault {
             Some(Mode::Fail) => return Ok(trouble()),
             Some(Mode::DieBefore) => return self.die().await,
-            Some(Mode::Lost | Mode::DieAfter) | None => {}
+            Some(Mode::Lost | Mode::DieAfter | Mode::DieLong) | None => {}
         }
         let (head, body) = self.inner.send(request).await?.into_parts();
         let body = body.collect_bytes().await?.to_vec();
@@ -87,7 +95,7 @@ impl Wire {
             .controller_was_answered(&target, head.status, &body, fault.is_some());
         match fault {
             Some(Mode::Lost) => Err(io::Error::from(io::ErrorKind::ConnectionReset).into()),
-            Some(Mode::DieAfter) => self.die().await,
+            Some(Mode::DieAfter | Mode::DieLong) => self.die().await,
             _ => Ok(Response::from_parts(head, Body::from(body))),
         }
     }
