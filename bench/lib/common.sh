@@ -14,6 +14,8 @@ controller_namespace=${NAMESPACE:-towpath-system}
 controller_user=system:serviceaccount:$controller_namespace:towpath
 # What makes the run fail at its end, when everything else is measured.
 exceeded=
+# Looks at what else is at work.
+watcher=
 export KUBECONFIG=$kubeconfig
 
 for part in prepare peers objects delay ready memory size report; do

@@ -1,7 +1,7 @@
 //! `Environment`: where a release of an App runs.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use kube::{CustomResource, KubeSchema};
+use kube::{CustomResource, KubeSchema, ResourceExt};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -335,7 +335,7 @@ pub struct EnvironmentStatus {
     /// The generation of the Environment that this status speaks of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// The App that the present revision was made from.
+    /// The App that is spoken of: the one that the present revision was made from, or the one that none can be made from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub app: Option<AppSeen>,
     /// What serves, in short: the image's tag or digest, and the commit.
@@ -383,6 +383,18 @@ pub struct AppSeen {
     pub uid: String,
     /// Its generation.
     pub generation: i64,
+}
+
+impl AppSeen {
+    /// The App as it was read.
+    #[must_use]
+    pub fn of(app: &super::App) -> Self {
+        Self {
+            name: app.name_any(),
+            uid: app.uid().unwrap_or_default(),
+            generation: app.metadata.generation.unwrap_or_default(),
+        }
+    }
 }
 
 /// A component as it runs.

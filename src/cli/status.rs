@@ -16,7 +16,7 @@ use super::get::view::condition;
 use super::paint::{Cell, Sign, rows};
 use super::terminal::Terminal;
 use super::watch::Watches;
-use crate::api::{App, ConditionType, Environment};
+use crate::api::{App, ConditionType, Environment, Reason};
 
 /// Wait until an Environment runs what its present spec and its App's ask for.
 ///
@@ -57,6 +57,10 @@ pub fn judge(environment: &Environment, app: Option<&App>) -> Standing {
         return Standing::Waiting(format!(
             "The controller has not seen generation {generation} yet"
         ));
+    }
+    if environment.spec.suspend {
+        let sentence = "spec.suspend must be false for anything to happen";
+        return Standing::Stalled(format!("{}: {sentence}", Reason::Suspended.as_str()));
     }
     let present = |type_| {
         condition(environment, type_).filter(|condition| {
@@ -204,6 +208,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::simulate::{Build, World};
 
     fn environment(generation: i64, status: Value) -> Environment {
         serde_json::from_value(json!({
@@ -271,6 +276,46 @@ mod tests {
         );
         assert!(matches!(judged(3, ("u", 3)), Standing::Waiting(_)));
         assert!(matches!(judged(2, ("u", 2)), Standing::Waiting(_)));
+    }
+
+    /// What is judged after so many passes over this App and this release.
+    fn played(app: Value, release: &str, passes: usize) -> Standing {
+        let now = "2026-03-02T09:00:00Z".parse().expect("a time");
+        let mut world = World::new("shop", now);
+        world.push_image("a/shop:1", Build::default(), None);
+        let app: App = serde_json::from_value(app).expect("an App");
+        let environment = json!({"metadata": {"name": "shop", "namespace": "shop"},
+            "spec": {"appRef": {"name": "shop"}, "release": {"image": release}}});
+        let environment: Environment = serde_json::from_value(environment).expect("an Environment");
+        let app = world.store.declare(app).expect("a free name");
+        world.store.declare(environment).expect("a free name");
+        for _ in 0..passes {
+            world.pass("shop");
+        }
+        judge(&world.environment("shop").expect("it is there"), Some(&app))
+    }
+
+    #[test]
+    fn what_the_controller_refuses_ends_the_wait_before_any_revision_is_made() {
+        let app = |component: Value| json!({"metadata": {"name": "shop", "namespace": "shop"}, "spec": {"image": "a/shop", "components": [component]}});
+        let well = app(json!({"name": "web", "role": "Web", "port": 80}));
+        assert!(matches!(
+            played(well.clone(), "a/shop:1", 0),
+            Standing::Waiting(_)
+        ));
+        let going = played(well.clone(), "a/shop:1", 2);
+        assert!(matches!(going, Standing::Waiting(_)), "{going:?}");
+        let refused = played(well, "elsewhere/shop:1", 1);
+        assert!(
+            matches!(&refused, Standing::Stalled(said) if said.starts_with("ReleaseInvalid")),
+            "{refused:?}"
+        );
+        let own = app(json!({"name": "web", "role": "Web", "port": 80, "image": "b/web"}));
+        let refused = played(own, "a/shop:1", 1);
+        assert!(
+            matches!(&refused, Standing::Stalled(said) if said.starts_with("ReleaseInvalid")),
+            "{refused:?}"
+        );
     }
 
     #[test]

@@ -47,7 +47,9 @@ pub fn finish(situation: &Situation<'_>, plan: &mut Plan) {
         prune(situation, plan);
     }
     plan.available = Some(available(situation.seen, situation.held()));
-    plan.status = status(situation);
+    // Who is verified in this pass serves from now on.
+    let serving = situation.target.as_ref().filter(|_| verified).or(situation.serving);
+    plan.status = status(situation, serving);
 }
 
 fn prune(situation: &Situation<'_>, plan: &mut Plan) {
@@ -150,7 +152,7 @@ fn available(seen: &SeenEnvironment, held: Option<&Revision>) -> Gate {
     }
 }
 
-fn status(situation: &Situation<'_>) -> EnvironmentStatus {
+fn status(situation: &Situation<'_>, serving: Option<&Revision>) -> EnvironmentStatus {
     let seen = situation.seen;
     let components = situation
         .held()
@@ -160,8 +162,8 @@ fn status(situation: &Situation<'_>) -> EnvironmentStatus {
     EnvironmentStatus {
         observed_generation: None,
         app: situation.app_seen(),
-        release: situation.serving.map(Revision::summary),
-        serving: situation.serving.map(|serving| serving.number),
+        release: serving.map(Revision::summary),
+        serving: serving.map(|serving| serving.number),
         target: situation.target.as_ref().map(|target| target.number),
         url: url(seen),
         components: components

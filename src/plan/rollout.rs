@@ -23,10 +23,9 @@ pub fn roll(situation: &Situation<'_>, plan: &mut Plan) -> Gate {
     }
     let changed = slots::hold(situation, plan, target);
     let seen = situation.seen;
-    if target.facts.verified.is_none() && target.facts.entered.is_some() {
-        if let Some(verdict) = judge(seen, plan, target, &changed) {
-            return give_up(situation, plan, STAGE, verdict);
-        }
+    let on_its_way = target.facts.verified.is_none() && target.facts.entered.is_some();
+    if on_its_way && let Some(verdict) = judge(seen, plan, target, &changed) {
+        return give_up(situation, plan, STAGE, verdict);
     }
     state(seen, target, &changed)
 }

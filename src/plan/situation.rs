@@ -10,11 +10,12 @@ use super::accept::{self, Effective};
 use super::configure::{self, Draft};
 use super::record::Record;
 use super::{Action, Fact, Gate, Key, Plan, resolve, tokens};
+use crate::api::environment::AppSeen;
 use crate::api::{ConditionType, Reason, labels};
 use crate::build::metadata::Of;
 use crate::build::names;
 use crate::revision::{Facts, Image, Revision};
-use crate::seen::SeenEnvironment;
+use crate::seen::{Seen, SeenEnvironment};
 
 /// Where an Environment stands.
 #[derive(Debug)]
@@ -130,9 +131,13 @@ impl<'a> Situation<'a> {
         Gate::new(Reason::Configured, "Everything that is named is there")
     }
 
-    /// The App's generation that the target stands for: a newer one with the same content counts.
+    /// The App that is spoken of: the one that the target stands for (a newer one with the same content counts), or the one
+    /// that no revision can be made from.
     #[must_use]
-    pub fn app_seen(&self) -> Option<crate::api::environment::AppSeen> {
+    pub fn app_seen(&self) -> Option<AppSeen> {
+        if let (Err(_), Seen::Found(app)) = (&self.draft, &self.seen.app) {
+            return Some(AppSeen::of(app));
+        }
         let target = self.target.as_ref()?;
         let same = self
             .draft

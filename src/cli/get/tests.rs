@@ -1,4 +1,4 @@
-//! Goldens: objects as the apiserver gives them -> what is shown. `TOWPATH_REWRITE_GOLDENS=1` writes them anew.
+//! Goldens: objects as the apiserver gives them -> what is shown. `UPDATE_GOLDENS=1` writes them anew.
 
 use std::path::{Path, PathBuf};
 use std::{env, fs};
@@ -58,15 +58,11 @@ fn view(case: &str) -> View {
 
 fn check(name: &str, shown: &str) {
     let path = folder().join(name);
-    if env::var_os("TOWPATH_REWRITE_GOLDENS").is_some() {
+    if env::var_os("UPDATE_GOLDENS").is_some() {
         fs::write(&path, shown).expect("a golden can be written");
     }
     let expected = fs::read_to_string(&path).unwrap_or_default();
-    similar_asserts::assert_eq!(
-        expected,
-        shown,
-        "{name}; TOWPATH_REWRITE_GOLDENS=1 writes it anew"
-    );
+    similar_asserts::assert_eq!(expected, shown, "{name}; UPDATE_GOLDENS=1 writes it anew");
 }
 
 #[test]
