@@ -10,8 +10,13 @@ start_etcd() {
     --auto-compaction-mode periodic --auto-compaction-retention 30m --log-level warn
 }
 
+# No path of a checkout in any command: a call from another one must find that nothing has changed.
+control_plane_configuration() {
+  cp "$here/manifests/audit-policy.yaml" "$conf/audit-policy.yaml"
+}
+
 start_apiserver() {
-  daemon apiserver "$pki/apiserver.says" "$pki/apiserver-kubelet.says" "$here/manifests/audit-policy.yaml" -- kube-apiserver \
+  daemon apiserver "$pki/apiserver.says" "$pki/apiserver-kubelet.says" "$conf/audit-policy.yaml" -- kube-apiserver \
     --etcd-servers http://127.0.0.1:2379 \
     --bind-address "$node_ip" --advertise-address "$node_ip" --secure-port "$api_port" \
     --service-cluster-ip-range "$service_cidr" \
@@ -21,7 +26,7 @@ start_apiserver() {
     --service-account-issuer https://kubernetes.default.svc.cluster.local \
     --service-account-key-file "$pki/service-accounts.pub" --service-account-signing-key-file "$pki/service-accounts.key" \
     --authorization-mode Node,RBAC --enable-admission-plugins NodeRestriction --allow-privileged=true \
-    --audit-policy-file "$here/manifests/audit-policy.yaml" --audit-log-path "$logs/audit.log" \
+    --audit-policy-file "$conf/audit-policy.yaml" --audit-log-path "$logs/audit.log" \
     --audit-log-maxsize 200 --audit-log-maxbackup 2 --profiling=false
 }
 

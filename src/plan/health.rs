@@ -79,6 +79,14 @@ pub fn has_started(pod: &Pod) -> bool {
     containers(pod).any(|container| first_start(container).is_some())
 }
 
+/// What keeps a pod that runs from being ready, in words.
+#[must_use]
+pub fn unready(pod: &Pod) -> Option<String> {
+    let container = containers(pod).find(|container| !container.ready)?;
+    container.state.as_ref()?.running.as_ref()?;
+    Some(format!("container '{}' runs, but its health does not say yes", container.name))
+}
+
 /// What keeps a pod from running, in words: the image cannot be pulled, the container crashes, no node takes it.
 #[must_use]
 pub fn trouble(pod: &Pod) -> Option<String> {

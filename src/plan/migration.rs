@@ -49,6 +49,10 @@ fn judge(
     {
         return Gate::new(verdict.reason, verdict.message.clone());
     }
+    // The revision knows it too: a record that cannot be read now says nothing.
+    if target.was_migrated() && !situation::has_answered(situation.seen) {
+        return Gate::new(Reason::Succeeded, format!("'{}' is applied", migration.key));
+    }
     if situation::is_lost(situation.seen, target) {
         return Gate::new(
             Reason::RecordLost,
@@ -257,7 +261,7 @@ fn is_recorded(situation: &Situation<'_>, entry: &Entry) -> bool {
         .seen
         .revisions
         .iter()
-        .any(|revision| revision.number == entry.revision && revision.facts.migrated.is_some());
+        .any(|revision| revision.number == entry.revision && revision.was_migrated());
     migrated || situation.record.has_applied(&entry.key)
 }
 

@@ -1,0 +1,3 @@
+module towpath.dev/bench/measure
+
+go 1.26.0

@@ -1,0 +1,27 @@
+//! The real cluster: pods, traffic, PostgreSQL, a gateway, and the controller as its chart installs it.
+//!
+//! Needs the local cluster with Towpath and the example app in it: `make cluster install shop`. Without it every test
+//! fails and says so. Each test has a namespace of its own, which is deleted at its end; of a test that fails, objects, events
+//! and logs are left in `target/cluster-failures/` (and its namespace too, with `TOWPATH_KEEP_FAILED` set).
+//!
+//! Tests that disturb what all share run alone; the others run side by side.
+// The harness offers more than the tests of one day use.
+#![allow(
+    dead_code,
+    missing_docs,
+    clippy::type_complexity,
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::indexing_slicing
+)]
+
+mod harness;
+
+mod at_rest;
+mod deletion;
+mod healing;
+mod kills;
+mod refusals;
+mod secrets;
+mod story;
+mod traffic;
