@@ -197,12 +197,19 @@ fn others(seen: &SeenEnvironment, plan: &mut Plan, target: &Revision) -> Option<
 fn orphan(seen: &SeenEnvironment) -> Option<Gate> {
     let jobs = seen.children.jobs.values();
     let uids: Vec<_> = jobs.filter_map(|job| job.uid()).collect();
-    let made = |pod: &Pod| pod.owner_references().iter().any(|owner| uids.contains(&owner.uid));
+    let made = |pod: &Pod| {
+        pod.owner_references()
+            .iter()
+            .any(|owner| uids.contains(&owner.uid))
+    };
     let ended = |pod: &Pod| matches!(phase(pod), "Succeeded" | "Failed");
     let left = health::pods_for(seen, "migration").find(|pod| !made(pod) && !ended(pod))?;
     Some(Gate::new(
         Reason::OtherMigrationRunning,
-        format!("Waiting for pod '{}' to end: it migrates, and its Job is gone", left.name_any()),
+        format!(
+            "Waiting for pod '{}' to end: it migrates, and its Job is gone",
+            left.name_any()
+        ),
     ))
 }
 
@@ -228,10 +235,7 @@ fn phase(pod: &Pod) -> &str {
         .unwrap_or_default()
 }
 
-fn pods<'a>(
-    seen: &'a SeenEnvironment,
-    job: &'a Job,
-) -> impl Iterator<Item = &'a Pod> {
+fn pods<'a>(seen: &'a SeenEnvironment, job: &'a Job) -> impl Iterator<Item = &'a Pod> {
     let uid = job.uid().unwrap_or_default();
     health::pods_for(seen, "migration")
         .filter(move |pod| pod.owner_references().iter().any(|owner| owner.uid == uid))
