@@ -17,7 +17,9 @@ const CONCURRENCY: u16 = 16;
 
 /// Reconciles every Environment until `stop`; passes that run are finished.
 pub async fn run(ctx: Arc<Context>, stop: CancellationToken) {
-    ctx.caches.ready().await;
+    if stop.run_until_cancelled(ctx.caches.ready()).await.is_none() {
+        return;
+    }
     let triggers = UnboundedReceiverStream::new(ctx.caches.triggers.open());
     let names = ctx.caches.triggers.names();
     // The main kind is watched like all others, outside: an error of one watch holds up no other.

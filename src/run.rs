@@ -90,19 +90,22 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     };
     metrics.leads(true);
     let ctx = context(&options, config, &clients, caches, held.clone(), metrics).await?;
-    let passes = tokio::spawn(controllers::run(Arc::new(ctx), stop.clone()));
+    let mut passes = tokio::spawn(controllers::run(Arc::new(ctx), stop.clone()));
     tokio::select! {
+        // First: when it is told to end, the others end with it.
+        biased;
         () = stop.cancelled() => {}
         () = held.lost() => bail!("the lease is lost: another replica may write now"),
         ended = watches.join_next() => bail!("a watch ended: {ended:?}"),
         ended = served => bail!("the server of health and metrics ended: {ended:?}"),
+        ended = &mut passes => bail!("the queue ended: {ended:?}"),
     }
     tracing::info!("stopping; passes that run are finished");
+    // Who still writes does not let the lease go: it runs out when the process has ended.
     let ended = tokio::time::timeout(GRACE, passes).await;
+    ended.context("a pass did not end in time")??;
     held.release().await;
-    ended
-        .context("a pass did not end in time")?
-        .context("the queue failed")
+    Ok(())
 }
 
 /// Serves health and metrics; ready is who has seen everything once.
