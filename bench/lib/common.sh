@@ -9,7 +9,7 @@ work=$cache/bench
 # Processes of the benchmark are apart from the cluster's.
 pids=$work/pids
 started=()
-rounds=${BENCH_ROUNDS:-60}
+rounds=${BENCH_ROUNDS:-40}
 controller_namespace=${NAMESPACE:-towpath-system}
 controller_user=system:serviceaccount:$controller_namespace:towpath
 # What makes the run fail at its end, when everything else is measured.

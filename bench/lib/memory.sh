@@ -110,6 +110,10 @@ controller_pid() {
 resident() { of_status VmRSS; }
 heap() { of_status RssAnon; }
 highest() { of_status VmHWM; }
-of_status() { sed -n "s/^$1:[[:space:]]*\([0-9]*\) kB$/\1/p" "/proc/$(controller_pid)/status"; }
+of_status() {
+  local pid
+  pid=$(controller_pid)
+  sed -n "s/^$1:[[:space:]]*\([0-9]*\) kB$/\1/p" "/proc/$pid/status"
+}
 
 mebibytes() { printf '%d.%d MiB' $(($1 / 1024)) $(($1 * 10 / 1024 % 10)); }

@@ -32,7 +32,7 @@ func parseOptions(args []string) (Options, error) {
 	flags.StringVar(&o.images[0], "image", "", "image that the objects run at first, by digest")
 	flags.StringVar(&o.images[1], "other-image", "", "image that they are changed to and back, by digest")
 	flags.StringVar(&o.only, "only", "", "measure this contender only")
-	flags.IntVar(&o.rounds, "rounds", 60, "changes of each object when all is settled, 1 to 1000")
+	flags.IntVar(&o.rounds, "rounds", 40, "changes of each object when all is settled, 1 to 1000")
 	flags.IntVar(&o.blocks, "blocks", 2, "times 20 changes of each object in succession, 0 to 50")
 	flags.DurationVar(&o.quiet, "quiet", 0, "count what the Towpath controller asks for in this time, and nothing else")
 	if err := flags.Parse(args); err != nil {

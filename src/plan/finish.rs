@@ -48,7 +48,11 @@ pub fn finish(situation: &Situation<'_>, plan: &mut Plan) {
     }
     plan.available = Some(available(situation.seen, situation.held()));
     // Who is verified in this pass serves from now on.
-    let serving = situation.target.as_ref().filter(|_| verified).or(situation.serving);
+    let serving = situation
+        .target
+        .as_ref()
+        .filter(|_| verified)
+        .or(situation.serving);
     plan.status = status(situation, serving);
 }
 

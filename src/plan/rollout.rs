@@ -165,8 +165,12 @@ fn judge(
         .components
         .iter()
         .flat_map(|rendered| health::pods_of(seen, &rendered.name, &rendered.hash));
-    let unready = pods.filter(|pod| health::trouble(pod).is_none()).find_map(health::unready);
-    let unready = unready.map(|unready| format!(": {unready}")).unwrap_or_default();
+    let unready = pods
+        .filter(|pod| health::trouble(pod).is_none())
+        .find_map(health::unready);
+    let unready = unready
+        .map(|unready| format!(": {unready}"))
+        .unwrap_or_default();
     let state = format!("{}{unready}", state(seen, target, changed).message);
     let seconds = seen.environment.spec.strategy.progress_deadline_seconds;
     Some(Verdict {

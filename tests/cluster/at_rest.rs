@@ -46,8 +46,16 @@ fn a_status_that_was_wiped_changes_no_decision() {
         wipe(place).await;
         shop.until_ready().await;
         assert_eq!(shop.lives("web").await, lives, "no pod is restarted");
-        assert_eq!(shop.revisions().await.len(), revisions, "nothing is decided anew");
-        assert_eq!(audit::made(&place.namespace, "jobs", moment), 0, "nothing is migrated again");
+        assert_eq!(
+            shop.revisions().await.len(),
+            revisions,
+            "nothing is decided anew"
+        );
+        assert_eq!(
+            audit::made(&place.namespace, "jobs", moment),
+            0,
+            "nothing is migrated again"
+        );
         assert_eq!(shop.serving().await, Some(1));
     });
 }
@@ -55,7 +63,9 @@ fn a_status_that_was_wiped_changes_no_decision() {
 async fn wipe(place: &Place) {
     let api: kube::Api<towpath::api::Environment> = place.api();
     let patch = kube::api::Patch::Merge(json!({"status": null}));
-    api.patch_status("shop", &kube::api::PatchParams::default(), &patch).await.expect("the status is wiped");
+    api.patch_status("shop", &kube::api::PatchParams::default(), &patch)
+        .await
+        .expect("the status is wiped");
 }
 
 /// Nothing but watches and the Lease, and after a restart what a start reads.

@@ -34,18 +34,29 @@ fn with_delete_nothing_is_left() {
         wanted.environment["spec"]["deletionPolicy"] = json!("Delete");
         let shop = place.make(&wanted).await;
         shop.until_ready().await;
-        assert!(objects(place).await.len() > 15, "{:?}", objects(place).await);
+        assert!(
+            objects(place).await.len() > 15,
+            "{:?}",
+            objects(place).await
+        );
         assert_eq!(volumes(place).await.len(), 2);
 
         let moment = Timestamp::now();
         shop.delete().await;
         until_no_pod_is_left(place).await;
         let took = until_left(place, &BTreeSet::new()).await;
-        println!("nothing is left {:.1} s after the last pod's end", took.as_secs_f64());
+        println!(
+            "nothing is left {:.1} s after the last pod's end",
+            took.as_secs_f64()
+        );
         place
             .until("no volume of the node is left", SOON, async || {
                 let left = volumes(place).await;
-                if left.is_empty() { Ok(()) } else { Err(format!("left: {left:?}")) }
+                if left.is_empty() {
+                    Ok(())
+                } else {
+                    Err(format!("left: {left:?}"))
+                }
             })
             .await;
         assert_nothing_was_made_since(place, moment);
@@ -76,7 +87,11 @@ fn with_retain_exactly_the_data_stays_and_is_adopted_on_return() {
         place
             .never("the data stays", seconds(5), async || {
                 let left = objects(place).await;
-                if left == data { Ok(()) } else { Err(format!("left: {left:?}")) }
+                if left == data {
+                    Ok(())
+                } else {
+                    Err(format!("left: {left:?}"))
+                }
             })
             .await;
         let uids = data_uids(place).await;
@@ -84,10 +99,22 @@ fn with_retain_exactly_the_data_stays_and_is_adopted_on_return() {
         let moment = Timestamp::now();
         let shop = place.make(&wanted).await;
         shop.until_ready().await;
-        assert_eq!(data_uids(place).await, uids, "the data is the same as before");
+        assert_eq!(
+            data_uids(place).await,
+            uids,
+            "the data is the same as before"
+        );
         let database = Database::connect(place, "shop").await;
-        assert_eq!(database.count("SELECT count(*) FROM orders").await, 1, "the order is still there");
-        assert_eq!(audit::made(&place.namespace, "jobs", moment), 0, "what was migrated is not migrated again");
+        assert_eq!(
+            database.count("SELECT count(*) FROM orders").await,
+            1,
+            "the order is still there"
+        );
+        assert_eq!(
+            audit::made(&place.namespace, "jobs", moment),
+            0,
+            "what was migrated is not migrated again"
+        );
     });
 }
 
@@ -97,9 +124,11 @@ fn a_policy_that_changes_moves_the_data_with_it() {
         let shop = place.make(&Wanted::with_database(place)).await;
         shop.until_ready().await;
         assert_eq!(owners(place).await, [0, 0, 0]);
-        shop.edit(json!({"spec": {"deletionPolicy": "Delete"}})).await;
+        shop.edit(json!({"spec": {"deletionPolicy": "Delete"}}))
+            .await;
         until_owners(place, [1, 1, 1]).await;
-        shop.edit(json!({"spec": {"deletionPolicy": "Retain"}})).await;
+        shop.edit(json!({"spec": {"deletionPolicy": "Retain"}}))
+            .await;
         until_owners(place, [0, 0, 0]).await;
         shop.until_ready().await;
     });
@@ -119,14 +148,28 @@ fn an_environment_serves_on_without_its_app() {
         place
             .never("the pods serve on", seconds(10), async || {
                 let now = shop.lives("web").await;
-                if now == lives { Ok(()) } else { Err(format!("{now:?} instead of {lives:?}")) }
+                if now == lives {
+                    Ok(())
+                } else {
+                    Err(format!("{now:?} instead of {lives:?}"))
+                }
             })
             .await;
         load.stop();
-        assert_eq!(shop.condition(ConditionType::Available).await.map(|found| found.status).as_deref(), Some("True"));
+        assert_eq!(
+            shop.condition(ConditionType::Available)
+                .await
+                .map(|found| found.status)
+                .as_deref(),
+            Some("True")
+        );
         place.apply(&wanted.app).await;
         shop.until_ready().await;
-        assert_eq!(shop.lives("web").await, lives, "the App that came back is the same release");
+        assert_eq!(
+            shop.lives("web").await,
+            lives,
+            "the App that came back is the same release"
+        );
     });
 }
 
@@ -134,23 +177,44 @@ async fn owners(place: &Place) -> [usize; 3] {
     let claim: PersistentVolumeClaim = place.get("shop-postgres").await;
     let credentials: Secret = place.get("shop-postgres").await;
     let binding: Secret = place.get("shop-database").await;
-    [claim.owner_references().len(), credentials.owner_references().len(), binding.owner_references().len()]
+    [
+        claim.owner_references().len(),
+        credentials.owner_references().len(),
+        binding.owner_references().len(),
+    ]
 }
 
 async fn until_owners(place: &Place, wanted: [usize; 3]) {
     place
-        .until("volume, passwords and binding have their owners", seconds(60), async || {
-            let now = owners(place).await;
-            if now == wanted { Ok(()) } else { Err(format!("they have {now:?} instead of {wanted:?}")) }
-        })
+        .until(
+            "volume, passwords and binding have their owners",
+            seconds(60),
+            async || {
+                let now = owners(place).await;
+                if now == wanted {
+                    Ok(())
+                } else {
+                    Err(format!("they have {now:?} instead of {wanted:?}"))
+                }
+            },
+        )
         .await;
 }
 
 async fn until_no_pod_is_left(place: &Place) {
     place
         .until("no pod is left", seconds(120), async || {
-            let left: Vec<String> = place.list::<Pod>().await.iter().map(ResourceExt::name_any).collect();
-            if left.is_empty() { Ok(()) } else { Err(format!("left: {left:?}")) }
+            let left: Vec<String> = place
+                .list::<Pod>()
+                .await
+                .iter()
+                .map(ResourceExt::name_any)
+                .collect();
+            if left.is_empty() {
+                Ok(())
+            } else {
+                Err(format!("left: {left:?}"))
+            }
         })
         .await;
 }
@@ -160,7 +224,11 @@ async fn until_left(place: &Place, wanted: &BTreeSet<String>) -> Duration {
     place
         .until("exactly this is left", SOON, async || {
             let left = objects(place).await;
-            if left == *wanted { Ok(()) } else { Err(format!("left: {left:?}, wanted: {wanted:?}")) }
+            if left == *wanted {
+                Ok(())
+            } else {
+                Err(format!("left: {left:?}, wanted: {wanted:?}"))
+            }
         })
         .await;
     begun.elapsed()
@@ -169,21 +237,40 @@ async fn until_left(place: &Place, wanted: &BTreeSet<String>) -> Duration {
 /// Everything in the namespace, of every kind that the apiserver serves, but for what is not the Environment's: what the test
 /// declared, and what Kubernetes puts into every namespace.
 async fn objects(place: &Place) -> BTreeSet<String> {
-    let discovery = Discovery::new(place.client.clone()).run().await.expect("the kinds of the cluster");
+    let discovery = Discovery::new(place.client.clone())
+        .run()
+        .await
+        .expect("the kinds of the cluster");
     let mut found = BTreeSet::new();
     for group in discovery.groups() {
         for (resource, capabilities) in group.recommended_resources() {
-            let told = matches!(resource.kind.as_str(), "Event" | "EndpointSlice" | "Endpoints");
-            if told || capabilities.scope != Scope::Namespaced || !capabilities.supports_operation(verbs::LIST) {
+            let told = matches!(
+                resource.kind.as_str(),
+                "Event" | "EndpointSlice" | "Endpoints"
+            );
+            if told
+                || capabilities.scope != Scope::Namespaced
+                || !capabilities.supports_operation(verbs::LIST)
+            {
                 continue;
             }
-            let api: Api<DynamicObject> = Api::namespaced_with(place.client.clone(), &place.namespace, &resource);
+            let api: Api<DynamicObject> =
+                Api::namespaced_with(place.client.clone(), &place.namespace, &resource);
             let listed = api.list(&ListParams::default()).await;
-            let listed = listed.unwrap_or_else(|error| panic!("{} cannot be listed: {error}", resource.kind));
-            found.extend(listed.iter().map(|object| format!("{}/{}", resource.kind, object.name_any())));
+            let listed = listed
+                .unwrap_or_else(|error| panic!("{} cannot be listed: {error}", resource.kind));
+            found.extend(
+                listed
+                    .iter()
+                    .map(|object| format!("{}/{}", resource.kind, object.name_any())),
+            );
         }
     }
-    for given in ["App/shop", "ConfigMap/kube-root-ca.crt", "ServiceAccount/default"] {
+    for given in [
+        "App/shop",
+        "ConfigMap/kube-root-ca.crt",
+        "ServiceAccount/default",
+    ] {
         found.remove(given);
     }
     found
@@ -194,7 +281,10 @@ async fn volumes(place: &Place) -> Vec<String> {
     let api: Api<PersistentVolume> = Api::all(place.client.clone());
     let listed = api.list(&ListParams::default()).await.expect("the volumes");
     let ours = listed.iter().filter(|volume| {
-        let claim = volume.spec.as_ref().and_then(|spec| spec.claim_ref.as_ref());
+        let claim = volume
+            .spec
+            .as_ref()
+            .and_then(|spec| spec.claim_ref.as_ref());
         claim.is_some_and(|claim| claim.namespace.as_deref() == Some(&place.namespace))
     });
     ours.map(ResourceExt::name_any).collect()
@@ -218,9 +308,18 @@ fn assert_nothing_was_made_since(place: &Place, moment: Timestamp) {
         .iter()
         .filter(|request| request.is_write() && request.object_ref.namespace == place.namespace)
         // The pass that was under way may still tell what it saw.
-        .filter(|request| !matches!(request.object_ref.resource.as_str(), "environments" | "events"))
+        .filter(|request| {
+            !matches!(
+                request.object_ref.resource.as_str(),
+                "environments" | "events"
+            )
+        })
         .collect();
-    assert!(made.is_empty(), "written after the deletion:\n{}", audit::lines(made));
+    assert!(
+        made.is_empty(),
+        "written after the deletion:\n{}",
+        audit::lines(made)
+    );
 }
 
 #[allow(dead_code)]

@@ -20,7 +20,11 @@ fn every_child_that_may_heal_comes_back() {
         let shop = place.make(&wanted).await;
         shop.until_ready().await;
         let copy = place.list::<ConfigMap>().await;
-        let copy = copy.iter().find(|map| map.name_any().starts_with("shop-config-")).expect("a copy").name_any();
+        let copy = copy
+            .iter()
+            .find(|map| map.name_any().starts_with("shop-config-"))
+            .expect("a copy")
+            .name_any();
         let host = part(&shop.see().await, "/spec/hosts/0/host");
         let route = towpath::build::names::route("shop", host.as_str().expect("a host"));
         heals::<Service>(place, "shop-web").await;
@@ -50,7 +54,11 @@ fn what_others_add_to_a_template_is_removed() {
             .until("the additions are gone", seconds(60), async || {
                 let found = shop.deployment("web").await;
                 let template = part(&found, "/spec/template").to_string();
-                if template.contains("EXTRA") || template.contains("somebody") { Err(template) } else { Ok(()) }
+                if template.contains("EXTRA") || template.contains("somebody") {
+                    Err(template)
+                } else {
+                    Ok(())
+                }
             })
             .await;
         shop.until_ready().await;
@@ -67,12 +75,22 @@ fn a_foreign_namesake_is_not_seized() {
         place.apply(&theirs).await;
         let before: Service = place.get("shop-web").await;
         let shop = place.make(&Wanted::light(place)).await;
-        let message = shop.until(ConditionType::RolledOut, Reason::NameTaken).await;
-        assert!(message.contains("Service shop-web") && message.contains("towpath.dev/adopt=shop"), "{message}");
+        let message = shop
+            .until(ConditionType::RolledOut, Reason::NameTaken)
+            .await;
+        assert!(
+            message.contains("Service shop-web") && message.contains("towpath.dev/adopt=shop"),
+            "{message}"
+        );
         let after: Service = place.get("shop-web").await;
-        assert_eq!(after.resource_version(), before.resource_version(), "it was not touched");
+        assert_eq!(
+            after.resource_version(),
+            before.resource_version(),
+            "it was not touched"
+        );
         place.delete::<Service>("shop-web").await;
-        shop.edit(json!({"metadata": {"annotations": {"looked": "again"}}})).await;
+        shop.edit(json!({"metadata": {"annotations": {"looked": "again"}}}))
+            .await;
         shop.until_ready().await;
     });
 }
@@ -87,10 +105,14 @@ fn a_config_map_rolls_with_the_release() {
         shop.until_ready().await;
         place.apply(&settings("two")).await;
         place
-            .until("the change is a revision", seconds(60), async || match shop.serving().await {
-                Some(2) => Ok(()),
-                other => Err(format!("{other:?} serves")),
-            })
+            .until(
+                "the change is a revision",
+                seconds(60),
+                async || match shop.serving().await {
+                    Some(2) => Ok(()),
+                    other => Err(format!("{other:?} serves")),
+                },
+            )
             .await;
         shop.until_ready().await;
         assert_eq!(shop.revisions().await.len(), 2);
@@ -112,12 +134,14 @@ where
     let before = place.get::<K>(name).await.uid();
     place.delete::<K>(name).await;
     place
-        .until(&format!("{} {name} is back", K::kind(&())), seconds(90), async || {
-            match place.find::<K>(name).await {
+        .until(
+            &format!("{} {name} is back", K::kind(&())),
+            seconds(90),
+            async || match place.find::<K>(name).await {
                 Some(found) if found.uid() != before => Ok(()),
                 Some(_) => Err("the old one is still there".to_owned()),
                 None => Err("it is gone".to_owned()),
-            }
-        })
+            },
+        )
         .await;
 }

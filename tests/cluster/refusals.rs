@@ -12,10 +12,16 @@ fn what_the_schema_refuses_never_gets_in() {
         let wanted = Wanted::light(place);
         let long = "x".repeat(100_000);
         let cases: Vec<(&str, Box<dyn Fn(&mut Wanted)>, &str)> = vec![
-            ("port 0", Box::new(|wanted| wanted.component("web")["port"] = json!(0)), "greater than or equal to 1"),
+            (
+                "port 0",
+                Box::new(|wanted| wanted.component("web")["port"] = json!(0)),
+                "greater than or equal to 1",
+            ),
             (
                 "a malformed quantity",
-                Box::new(|wanted| wanted.component("web")["resources"] = json!({"requests": {"cpu": "much"}})),
+                Box::new(|wanted| {
+                    wanted.component("web")["resources"] = json!({"requests": {"cpu": "much"}})
+                }),
                 "cpu must be a quantity",
             ),
             (
@@ -29,12 +35,16 @@ fn what_the_schema_refuses_never_gets_in() {
             ),
             (
                 "a long value",
-                Box::new(move |wanted| wanted.component("web")["env"] = json!([{"name": "LONG", "value": long}])),
+                Box::new(move |wanted| {
+                    wanted.component("web")["env"] = json!([{"name": "LONG", "value": long}])
+                }),
                 "may not be more than 8192",
             ),
             (
                 "a long name",
-                Box::new(|wanted| wanted.app["metadata"]["name"] = json!("a-name-that-is-much-too-long")),
+                Box::new(|wanted| {
+                    wanted.app["metadata"]["name"] = json!("a-name-that-is-much-too-long")
+                }),
                 "at most 20 characters",
             ),
         ];
@@ -61,23 +71,37 @@ async fn refusal(place: &Place, object: &Value) -> String {
 #[test]
 fn what_is_wrong_with_a_release_is_said_and_what_serves_serves_on() {
     together("release", async |place| {
-        let wanted = Wanted::light(place);
+        let mut wanted = Wanted::light(place);
+        // Else a registry that does not exist is refused before it is asked.
+        wanted.app["spec"].as_object_mut().expect("a spec").remove("image");
         place.apply(&wanted.environment).await;
         let shop = crate::harness::Shop::new(place, "shop");
-        let message = shop.until(ConditionType::Accepted, Reason::AppMissing).await;
+        let message = shop
+            .until(ConditionType::Accepted, Reason::AppMissing)
+            .await;
         assert!(message.contains("App 'shop' must exist"), "{message}");
         place.apply(&wanted.app).await;
         shop.until_ready().await;
         let lives = shop.lives("web").await;
 
         shop.release("never-built").await;
-        let missing = shop.until(ConditionType::Resolved, Reason::WaitingForImage).await;
+        let missing = shop
+            .until(ConditionType::Resolved, Reason::WaitingForImage)
+            .await;
         assert!(missing.contains("shop:never-built"), "{missing}");
-        shop.edit(json!({"spec": {"release": {"image": "198.18.0.1:1/shop:v1"}}})).await;
-        let silent = shop.until(ConditionType::Resolved, Reason::RegistrySilent).await;
-        assert_ne!(missing, silent, "an image that is missing and a registry that is down are different things");
+        shop.edit(json!({"spec": {"release": {"image": "198.18.0.1:1/shop:v1"}}}))
+            .await;
+        let silent = shop
+            .until(ConditionType::Resolved, Reason::RegistrySilent)
+            .await;
+        assert_ne!(
+            missing, silent,
+            "an image that is missing and a registry that is down are different things"
+        );
         shop.edit(json!({"spec": {"release": {"image": null, "components": [{"name": "other", "image": "a/b:c"}]}}})).await;
-        let message = shop.until(ConditionType::Accepted, Reason::SpecInvalid).await;
+        let message = shop
+            .until(ConditionType::Accepted, Reason::SpecInvalid)
+            .await;
         assert!(message.contains("it has none named 'other'"), "{message}");
         assert_eq!(shop.lives("web").await, lives, "what serves serves on");
     });
@@ -91,8 +115,13 @@ fn a_host_belongs_to_the_older_environment() {
         let older = place.make(&wanted).await;
         older.until_ready().await;
         let younger = place.make(&wanted.clone().named("younger")).await;
-        let message = younger.until(ConditionType::Accepted, Reason::HostTaken).await;
-        assert!(message.contains(&host) && message.contains(&format!("{}/shop", place.namespace)), "{message}");
+        let message = younger
+            .until(ConditionType::Accepted, Reason::HostTaken)
+            .await;
+        assert!(
+            message.contains(&host) && message.contains(&format!("{}/shop", place.namespace)),
+            "{message}"
+        );
         older.until_ready().await;
     });
 }
@@ -107,7 +136,9 @@ fn a_quota_that_refuses_pods_is_named() {
             }))
             .await;
         let shop = place.make(&Wanted::light(place)).await;
-        let message = shop.until(ConditionType::RolledOut, Reason::ObjectRefused).await;
+        let message = shop
+            .until(ConditionType::RolledOut, Reason::ObjectRefused)
+            .await;
         assert!(message.contains("exceeded quota"), "{message}");
     });
 }
@@ -128,8 +159,13 @@ fn a_wrong_password_is_said_without_it() {
         wanted.environment["spec"]["database"] =
             json!({"provider": "External", "external": {"secretRef": {"name": "db"}}});
         let shop = place.make(&wanted.clone().named("shop")).await;
-        let message = shop.until(ConditionType::DatabaseReady, Reason::DatabaseRefused).await;
-        assert!(message.contains("must hold the right password"), "{message}");
+        let message = shop
+            .until(ConditionType::DatabaseReady, Reason::DatabaseRefused)
+            .await;
+        assert!(
+            message.contains("must hold the right password"),
+            "{message}"
+        );
         assert!(!format!("{:?}", shop.see().await.status).contains("hunter2"));
     });
 }

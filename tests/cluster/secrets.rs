@@ -9,7 +9,8 @@ use crate::harness::{Wanted, dump, seconds, together};
 fn a_rotated_secret_restarts_its_readers_once() {
     together("rotation", async |place| {
         let mut wanted = Wanted::light(place);
-        wanted.component("web")["env"] = json!([{"name": "TOKEN", "secretRef": {"name": "token", "key": "value"}}]);
+        wanted.component("web")["env"] =
+            json!([{"name": "TOKEN", "secretRef": {"name": "token", "key": "value"}}]);
         place.apply(&token("first-secret-value")).await;
         let shop = place.make(&wanted).await;
         shop.until_ready().await;
@@ -18,7 +19,11 @@ fn a_rotated_secret_restarts_its_readers_once() {
         place
             .until("its reader is replaced", seconds(90), async || {
                 let now = shop.lives("web").await;
-                if now.iter().any(|life| before.contains(life)) { Err(format!("{now:?}")) } else { Ok(()) }
+                if now.iter().any(|life| before.contains(life)) {
+                    Err(format!("{now:?}"))
+                } else {
+                    Ok(())
+                }
             })
             .await;
         shop.until_ready().await;
@@ -26,12 +31,24 @@ fn a_rotated_secret_restarts_its_readers_once() {
         // At most once in five minutes.
         place.apply(&token("third-secret-value")).await;
         place
-            .never("it is not replaced again at once", seconds(15), async || {
-                let now = shop.lives("web").await;
-                if now == after { Ok(()) } else { Err(format!("{after:?} became {now:?}")) }
-            })
+            .never(
+                "it is not replaced again at once",
+                seconds(15),
+                async || {
+                    let now = shop.lives("web").await;
+                    if now == after {
+                        Ok(())
+                    } else {
+                        Err(format!("{after:?} became {now:?}"))
+                    }
+                },
+            )
             .await;
-        assert_eq!(shop.revisions().await.len(), 1, "a Secret is no part of a revision");
+        assert_eq!(
+            shop.revisions().await.len(),
+            1,
+            "a Secret is no part of a revision"
+        );
         let shown = format!("{:?}", shop.see().await.status);
         assert!(!shown.contains("secret-value"), "{shown}");
     });
@@ -41,12 +58,17 @@ fn a_rotated_secret_restarts_its_readers_once() {
 fn a_missing_secret_or_key_is_named() {
     together("missing", async |place| {
         let mut wanted = Wanted::light(place);
-        wanted.component("web")["env"] = json!([{"name": "TOKEN", "secretRef": {"name": "token", "key": "value"}}]);
+        wanted.component("web")["env"] =
+            json!([{"name": "TOKEN", "secretRef": {"name": "token", "key": "value"}}]);
         let shop = place.make(&wanted).await;
-        let message = shop.until(ConditionType::Configured, Reason::ReferenceMissing).await;
+        let message = shop
+            .until(ConditionType::Configured, Reason::ReferenceMissing)
+            .await;
         assert!(message.contains("Secret 'token' must exist"), "{message}");
         place.apply(&json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "token"}, "stringData": {"other": "x"}})).await;
-        let message = shop.until(ConditionType::Configured, Reason::KeyMissing).await;
+        let message = shop
+            .until(ConditionType::Configured, Reason::KeyMissing)
+            .await;
         assert!(message.contains("must have the key 'value'"), "{message}");
         place.apply(&token("first-secret-value")).await;
         shop.until_ready().await;

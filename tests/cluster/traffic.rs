@@ -27,12 +27,26 @@ fn no_request_fails_while_releases_roll() {
         let summary = load.stop();
         println!(
             "{} requests in {:.0} s over {} rolling updates, {} failed; p50 {} ms, p99 {} ms, longest {} ms",
-            summary.requests, summary.seconds, releases.len(), summary.failed, summary.p50, summary.p99, summary.max
+            summary.requests,
+            summary.seconds,
+            releases.len(),
+            summary.failed,
+            summary.p50,
+            summary.p99,
+            summary.max
         );
         summary.assert_none_failed();
-        assert!(summary.requests >= REQUESTS, "{} requests are too few", summary.requests);
+        assert!(
+            summary.requests >= REQUESTS,
+            "{} requests are too few",
+            summary.requests
+        );
         for release in &releases {
-            assert!(summary.answers.contains_key(release), "{release} never answered: {:?}", summary.answers);
+            assert!(
+                summary.answers.contains_key(release),
+                "{release} never answered: {:?}",
+                summary.answers
+            );
         }
     });
 }
@@ -44,6 +58,10 @@ async fn roll(shop: &Shop<'_>, release: &str) {
     shop.until_ready().await;
     let after = shop.pods("web").await;
     for old in &before {
-        assert!(after.iter().all(|new| new.uid() != old.uid()), "{} was not replaced", old.name_any());
+        assert!(
+            after.iter().all(|new| new.uid() != old.uid()),
+            "{} was not replaced",
+            old.name_any()
+        );
     }
 }

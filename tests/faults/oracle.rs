@@ -21,6 +21,9 @@ pub fn end(namespace: &str, start: &Store, store: &Store, data: &Data) -> String
     let passwords = passwords(store);
     let mut text = String::new();
     for (key, object) in store.objects() {
+        if key.0 == "Pod" {
+            continue;
+        }
         let old = start.get(key.0, &key.1);
         let object = masked(object.clone(), old, &passwords);
         let shown = serde_json::to_string_pretty(&object).expect("JSON");
@@ -36,16 +39,16 @@ pub fn end(namespace: &str, start: &Store, store: &Store, data: &Data) -> String
         }
     }
     let _ = writeln!(text, "== record");
-    for entry in &data.record {
+    for entry in data.servers.all().flat_map(|server| &server.record) {
         let _ = writeln!(text, "{} {} {}", entry.key, entry.revision, entry.outcome);
     }
     let _ = writeln!(text, "== migrations that ran: {}", data.schema.join(", "));
     text
 }
 
-/// Uids as the names of who has them, and the namespace as one.
+/// Uids as the names of who has them, pods as what they are of, and the namespace as one.
 fn said(text: &str, namespace: &str, store: &Store) -> String {
-    let named = store.uids.iter();
+    let named = store.uids.iter().chain(&store.pods);
     let named = named.fold(text.to_owned(), |text, (uid, name)| text.replace(uid, name));
     named.replace(namespace, "NAMESPACE")
 }
@@ -68,10 +71,6 @@ fn masked(mut object: Value, old: Option<&Value>, passwords: &BTreeMap<String, S
         "uid",
     ] {
         metadata.remove(field);
-    }
-    if kind == "Pod" {
-        // Only how many there are is decided by the controller: the count says it.
-        return json!({"metadata": {"name": text(&object, "/metadata/name")}});
     }
     for pointer in [
         "/metadata/annotations",
@@ -182,7 +181,8 @@ fn is_migrated(store: &Store, data: &Data, revision: &Value) -> bool {
     else {
         return true;
     };
-    let beside = data.record.iter().any(|entry| entry.key == key);
+    let mut rows = data.servers.all().flat_map(|server| &server.record);
+    let beside = rows.any(|entry| entry.key == key);
     let mut external = store.all("ConfigMap").filter(|map| {
         let entries = text(map, "/data/entries").lines();
         let mut keys = entries.filter_map(|line| serde_json::from_str::<Value>(line).ok());

@@ -23,16 +23,20 @@ use towpath::metrics::Metrics;
 use towpath::reconcile;
 use towpath::registry::Registry;
 use towpath::seen::Seen;
+use towpath::simulate::Effect;
+use towpath::simulate::script::Script;
 
-use crate::database::{Data, Server};
+use crate::database::{self, Data};
 use crate::oracle;
-use crate::scenario::{Act, Scenario, When};
-use crate::store::{Key, Kind, Store, Target, noted, text};
-use crate::ticks::{self, Deed, Templates};
+use crate::scenario::{self, Act, Scenario, When};
+use crate::store::{self, Key, Kind, Target, noted, text};
+use crate::ticks;
 use crate::wire::{self, Mode};
 
 /// More rounds than any run needs.
 const ROUNDS: usize = 600;
+/// How long no process begins after one that died, if nobody hurries.
+const AWAY: SignedDuration = SignedDuration::from_secs(30);
 /// Whoever waits longer than this waits for nothing in particular.
 const REST: SignedDuration = SignedDuration::from_mins(10);
 
@@ -70,7 +74,7 @@ pub struct Run {
 #[derive(Default)]
 pub struct Inner {
     /// The objects.
-    pub store: Store,
+    pub store: store::Store,
     /// The database.
     pub data: Data,
     /// The requests since the controller was watched.
@@ -122,8 +126,6 @@ pub struct Outcome {
     pub requests: Vec<String>,
     /// What must never be.
     pub broken: Vec<String>,
-    /// How long it took by its own clock.
-    pub took: SignedDuration,
 }
 
 /// Runs a scenario, with a fault or without.
@@ -134,7 +136,6 @@ pub async fn run(
     fault: Option<Fault>,
     probes: &reqwest::Client,
 ) -> Outcome {
-    NOW.set("2026-01-01T00:00:00Z".parse().expect("a time"));
     let run = Arc::new(Run {
         namespace,
         died: Notify::new(),
@@ -147,20 +148,21 @@ pub async fn run(
         probes: probes.clone(),
         run: run.clone(),
         process: None,
-        templates: Templates::new(),
-        cluster: None,
+        away: None,
+        script: ticks::script(scenario::digest),
+        quiet: None,
     };
-    let before = (scenario.before)();
-    for (kind, object) in &before {
-        stage.carry_out(Deed::Make(kind, object.clone())).await;
+    stage.set_time("2026-01-01T00:00:00Z".parse().expect("a time"));
+    run.locked().data.servers.put("db.example.com:5432", 4711);
+    for (kind, object) in (scenario.before)() {
+        stage.make(kind, object).await;
     }
     if scenario.from_rest {
         stage.rest(VecDeque::new()).await;
     }
     run.locked().counting = true;
-    let (start, began) = (run.locked().store.clone(), now());
+    let start = run.locked().store.clone();
     stage.rest((scenario.acts)().into()).await;
-    let ended = now();
     run.locked().counting = false;
     stage.look_once_more().await;
     stage.check_store().await;
@@ -169,7 +171,6 @@ pub async fn run(
         end: oracle::end(&run.namespace, &start, &inner.store, &inner.data),
         requests: inner.requests.clone(),
         broken: inner.broken.clone(),
-        took: ended.duration_since(began),
     }
 }
 
@@ -204,7 +205,7 @@ impl Process {
             config: Arc::new(config),
             client: wire::client(client.clone(), run.clone()),
             named: Named::new(client.clone(), caches.clone()),
-            databases: Arc::new(Server { run: run.clone() }),
+            databases: Arc::new(database::Client { run: run.clone() }),
             probes: probes.clone(),
             // Events are told to nobody: they decide nothing.
             recorder: Recorder::new(deaf(), reporter),
@@ -272,8 +273,11 @@ struct Stage {
     probes: reqwest::Client,
     run: Arc<Run>,
     process: Option<Process>,
-    templates: Templates,
-    cluster: Option<Timestamp>,
+    /// Until when no process begins.
+    away: Option<Timestamp>,
+    script: Script,
+    /// The version of the store for which the cluster has nothing left to do.
+    quiet: Option<u64>,
 }
 
 impl Stage {
@@ -284,9 +288,10 @@ impl Stage {
                 continue;
             }
             let due = self.process.iter().flat_map(|process| process.due.values());
-            let next = due.copied().chain(self.cluster).min();
+            let due: Vec<Timestamp> = due.copied().collect();
+            let next = due.into_iter().chain(self.away).chain(self.cluster()).min();
             match next.filter(|next| *next < now() + REST) {
-                Some(next) => NOW.set(whole(next)),
+                Some(next) => self.set_time(whole(next)),
                 None => {
                     assert!(acts.is_empty(), "somebody still waits to act");
                     return;
@@ -297,8 +302,30 @@ impl Stage {
         panic!("it never comes to rest: {requests:#?}");
     }
 
+    fn set_time(&self, now: Timestamp) {
+        NOW.set(now);
+        self.run.locked().store.seen.now = now;
+    }
+
+    /// When the cluster does something next.
+    fn cluster(&mut self) -> Option<Timestamp> {
+        let seen = &mut self.run.locked().store.seen;
+        if self.quiet == Some(seen.version) {
+            return None;
+        }
+        let next = ticks::next(seen, &self.script);
+        if next.is_none() {
+            self.quiet = Some(seen.version);
+        }
+        next
+    }
+
     /// Runs a pass if one is due, in a process that lives.
     async fn look(&mut self) -> bool {
+        if self.away.is_some_and(|until| until > now()) {
+            return false;
+        }
+        self.away = None;
         let process = match &mut self.process {
             Some(process) => process,
             none => none.insert(Process::start(&self.run, &self.client, &self.probes).await),
@@ -312,7 +339,7 @@ impl Stage {
             () = process.pass(&place) => false,
         };
         if died {
-            self.die().await;
+            self.die();
         } else {
             self.hear_of_own_writes().await;
         }
@@ -320,17 +347,12 @@ impl Stage {
     }
 
     /// The process is gone, with everything it knew.
-    async fn die(&mut self) {
+    fn die(&mut self) {
         self.process = None;
         self.run.locked().untold.clear();
-        if self
-            .run
-            .fault
-            .is_some_and(|fault| fault.mode == Mode::DieLong)
-        {
-            while self.tick().await {}
-            NOW.set(now() + SignedDuration::from_secs(20));
-            while self.tick().await {}
+        let long = |fault: Fault| fault.mode == Mode::DieLong;
+        if self.run.fault.is_some_and(long) {
+            self.away = Some(now() + AWAY);
         }
     }
 
@@ -362,61 +384,55 @@ impl Stage {
             return false;
         };
         match act {
-            Act::Make(kind, object) => self.carry_out(Deed::Make(kind, object)).await,
+            Act::Make(kind, object) => self.make(kind, object).await,
             Act::Delete(kind, name) => {
-                self.carry_out(Deed::Delete((kind, name.to_owned()))).await;
+                self.send(ticks::delete(kind, name, json!({}))).await;
             }
             Act::Change(kind, name, patch) => {
-                self.merge((kind, name.to_owned()), "", &patch).await;
+                let change = ticks::Request {
+                    method: Method::PATCH,
+                    kind: Kind::of(kind),
+                    rest: format!("/{name}"),
+                    body: patch,
+                };
+                self.send(change).await;
             }
         }
         true
     }
 
-    /// One step of the cluster.
-    async fn tick(&mut self) -> bool {
-        let deeds = {
-            let inner = self.run.locked();
-            self.cluster = ticks::next(&inner.store, now());
-            ticks::tick(&inner.store, &mut self.templates, now())
+    async fn make(&self, kind: &'static str, object: Value) {
+        let kind = Kind::of(kind);
+        let made = ticks::Request {
+            method: Method::POST,
+            kind,
+            rest: String::new(),
+            body: kind.typed(object),
         };
-        let some = !deeds.is_empty();
-        for deed in deeds {
-            self.carry_out(deed).await;
+        self.send(made).await;
+    }
+
+    /// Lets the cluster do what it can do now.
+    async fn tick(&mut self) -> bool {
+        let effects = ticks::possible(&self.run.locked().store.seen, &self.script);
+        let mut some = false;
+        for effect in effects {
+            let there = |(kind, name): Key| self.run.locked().store.get(kind, &name).is_some();
+            if !ticks::about(&effect).is_none_or(there) {
+                continue;
+            }
+            self.ran(&effect);
+            let request = ticks::request(&effect, &self.run.locked().store.seen);
+            some |= self.send(request).await;
         }
         self.check();
         some
     }
 
-    async fn carry_out(&mut self, deed: Deed) {
-        let namespace = &self.run.namespace;
-        match deed {
-            Deed::Make(kind, object) => {
-                let kind = Kind::of(kind);
-                let path = kind.path(namespace);
-                self.send(Method::POST, path, &kind.typed(object)).await;
-            }
-            Deed::Delete((kind, name)) => {
-                let path = format!("{}/{name}", Kind::of(kind).path(namespace));
-                // Without this word a Job leaves its pods behind.
-                let body = json!({"propagationPolicy": "Background"});
-                self.send(Method::DELETE, path, &body).await;
-            }
-            Deed::Status(key, status) => {
-                self.ran(&key, &status);
-                let patch = json!({"status": status});
-                self.merge(key, "/status", &patch).await;
-            }
-        }
-    }
-
-    async fn merge(&mut self, (kind, name): Key, part: &str, patch: &Value) {
-        let path = format!("{}/{name}{part}", Kind::of(kind).path(&self.run.namespace));
-        self.send(Method::PATCH, path, patch).await;
-    }
-
-    /// Somebody else than the controller writes; the controller's caches hear of it.
-    async fn send(&mut self, method: Method, path: String, body: &Value) {
+    /// Somebody else than the controller writes; the controller's caches hear of it. Whether it was done.
+    async fn send(&self, request: ticks::Request) -> bool {
+        let method = request.method;
+        let path = request.kind.path(&self.run.namespace) + &request.rest;
         let target = Target::of(&method, &path).expect("a path of a known kind");
         let content = if method == Method::PATCH {
             "application/merge-patch+json"
@@ -427,21 +443,26 @@ impl Stage {
             .method(method)
             .uri(path)
             .header("content-type", content)
-            .body(Body::from(body.to_string().into_bytes()))
+            .body(Body::from(request.body.to_string().into_bytes()))
             .expect("a request");
         let answer = self.client.send(request).await.expect("an answer");
         let (head, body) = answer.into_parts();
         let body = body.collect_bytes().await.expect("a whole answer");
+        // The name is still taken, by what is on its way out.
+        if head.status == StatusCode::CONFLICT {
+            return false;
+        }
         let said = String::from_utf8_lossy(&body);
         assert!(head.status.is_success(), "{target}: {said}");
-        let changed = self
-            .run
-            .locked()
-            .store
-            .answered(&target, head.status, &body);
+        let changed = {
+            let store = &mut self.run.locked().store;
+            store.answered(&target, head.status, &body)
+        };
+        let some = changed.is_some();
         if let Some(key) = changed {
             self.told(&key).await;
         }
+        some
     }
 
     /// Waits until the controller's caches know of an object as it is.
@@ -480,19 +501,22 @@ impl Stage {
     }
 
     /// A migration ends: what it did to the data stays.
-    fn ran(&self, key: &Key, status: &Value) {
-        let mut inner = self.run.locked();
-        let succeeded = key.0 == "Pod" && text(status, "/phase") == "Succeeded";
-        let Some(pod) = inner.store.get(key.0, &key.1).filter(|_| succeeded) else {
+    fn ran(&self, effect: &Effect) {
+        let Effect::Pod(pod, _) = effect else { return };
+        let phase = pod
+            .status
+            .as_ref()
+            .and_then(|status| status.phase.as_deref());
+        if phase != Some("Succeeded") {
             return;
-        };
-        let job = text(pod, "/metadata/ownerReferences/0/name");
+        }
+        let mut inner = self.run.locked();
+        let job = &pod.owner_references()[0].name;
         let job = inner.store.get("Job", job).expect("a Job of the pod");
         let brings = noted(job, "/metadata/annotations", "towpath.dev/migration-key").to_owned();
         if inner.data.schema.contains(&brings) {
-            inner
-                .broken
-                .push(format!("the migration '{brings}' ran again"));
+            let sentence = format!("the migration '{brings}' ran again");
+            inner.broken.push(sentence);
         }
         inner.data.schema.push(brings);
     }
@@ -510,7 +534,7 @@ impl Stage {
 
     /// At rest a look writes nothing.
     async fn look_once_more(&mut self) {
-        let before = self.run.locked().store.clone();
+        let before = self.run.locked().store.seen.version;
         if let Some(process) = &mut self.process {
             NOW.set(now() + REST + REST);
             let places: Vec<Place> = process.due.keys().cloned().collect();
@@ -519,56 +543,26 @@ impl Stage {
             }
         }
         let mut inner = self.run.locked();
-        let versions = |store: &Store| -> BTreeMap<Key, String> {
-            let versions = store.objects().map(|(key, object)| {
-                (
-                    key.clone(),
-                    text(object, "/metadata/resourceVersion").to_owned(),
-                )
-            });
-            versions.collect()
-        };
-        if versions(&before) != versions(&inner.store) {
-            inner
-                .broken
-                .push("a look at rest writes something".to_owned());
+        if before != inner.store.seen.version {
+            let sentence = "a look at rest writes something".to_owned();
+            inner.broken.push(sentence);
         }
     }
 
     /// The store is what its answers said.
     async fn check_store(&self) {
-        for kind in crate::store::KINDS {
-            let request = Request::get(kind.path(&self.run.namespace))
-                .body(Vec::new())
-                .expect("a request");
-            let listed: Value = self.client.request(request).await.expect("a list");
-            let items = crate::store::list(&listed, "/items");
+        for kind in store::KINDS {
+            let request = Request::get(kind.path(&self.run.namespace)).body(Vec::new());
+            let listed = self.client.request(request.expect("a request")).await;
+            let listed: Value = listed.expect("a list");
+            let there = store::list(&listed, "/items").iter().map(store::version);
+            let there: BTreeMap<String, String> = there.collect();
             let mut inner = self.run.locked();
-            let known: BTreeMap<String, String> = inner
-                .store
-                .all(kind.name)
-                .map(|object| {
-                    (
-                        text(object, "/metadata/name").to_owned(),
-                        text(object, "/metadata/resourceVersion").to_owned(),
-                    )
-                })
-                .collect();
-            let there: BTreeMap<String, String> = items
-                .iter()
-                .map(|object| {
-                    (
-                        text(object, "/metadata/name").to_owned(),
-                        text(object, "/metadata/resourceVersion").to_owned(),
-                    )
-                })
-                .filter(|(name, _)| name != "kube-root-ca.crt")
-                .collect();
+            let known = inner.store.versions(kind.name);
             if known != there {
-                inner.broken.push(format!(
-                    "{}: {there:?} is stored, {known:?} was answered",
-                    kind.name
-                ));
+                let kind = kind.name;
+                let sentence = format!("{kind}: {there:?} is stored, {known:?} was answered");
+                inner.broken.push(sentence);
             }
         }
     }

@@ -121,7 +121,8 @@ pub const RETURN: Scenario = at_rest(
     },
 );
 
-fn digest(of: char) -> String {
+/// An image.
+pub fn digest(of: char) -> String {
     format!(
         "registry.example.com/shop@sha256:{}",
         of.to_string().repeat(64)

@@ -1,9 +1,19 @@
 //! The objects of one namespace as the apiserver's answers tell them, and how often each was made and deleted.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use http::{Method, StatusCode};
+use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment, StatefulSet};
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Secret, Service};
+use k8s_openapi::api::networking::v1::Ingress;
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::Value;
+use towpath::api::{App, Environment};
+use towpath::simulate;
+use towpath::simulate::store::Stored;
 
 /// A kind that somebody writes in a run.
 #[derive(Clone, Copy, Debug)]
@@ -112,11 +122,17 @@ pub struct Count {
 /// The objects of a namespace.
 #[derive(Clone, Debug, Default)]
 pub struct Store {
+    /// As the simulation's actors see them, with the time of the run.
+    pub seen: simulate::Store,
     objects: BTreeMap<Key, Value>,
     /// Who had which uid, also of what is gone.
     pub uids: BTreeMap<String, String>,
+    /// What each pod was of, also of those that are gone.
+    pub pods: BTreeMap<String, String>,
     /// How often each object was made and deleted.
     pub counts: BTreeMap<Key, Count>,
+    /// The templates that each workload has had pods of.
+    templates: BTreeMap<String, Vec<String>>,
 }
 
 impl Store {
@@ -136,61 +152,138 @@ impl Store {
         self.objects.iter()
     }
 
+    /// The version of every object of a kind.
+    pub fn versions(&self, kind: &'static str) -> BTreeMap<String, String> {
+        self.all(kind).map(version).collect()
+    }
+
     /// Takes in what the apiserver answered. The object, if it changed or is gone.
     pub fn answered(&mut self, target: &Target, status: StatusCode, body: &[u8]) -> Option<Key> {
         if !status.is_success() || target.method == Method::GET {
             return None;
         }
         let kind = target.key.0;
-        let object: Value = serde_json::from_slice(body).expect("the apiserver answers JSON");
-        // What has a finalizer is only on its way out.
-        if target.method == Method::DELETE && list(&object, "/metadata/finalizers").is_empty() {
+        let mut object: Value = serde_json::from_slice(body).expect("the apiserver answers JSON");
+        if target.method == Method::DELETE && !is_leaving(&object) {
             return self.gone((kind, target.key.1.clone()));
         }
-        let key = (kind, text(&object, "/metadata/name").to_owned());
-        if status == StatusCode::CREATED {
-            self.counts.entry(counted(&key)).or_default().made += 1;
-            let uid = text(&object, "/metadata/uid").to_owned();
-            self.uids.insert(uid, format!("{kind} {}", key.1));
+        if let Some(metadata) = object["metadata"].as_object_mut() {
+            metadata.remove("managedFields");
         }
-        let version = |object: &Value| text(object, "/metadata/resourceVersion").to_owned();
-        let before = self.objects.get(&key).map(version);
-        let changed = before != Some(version(&object));
+        let (name, now) = version(&object);
+        let key = (kind, name);
+        if status == StatusCode::CREATED {
+            self.made(&key, &object);
+        }
+        let before = self.objects.get(&key).map(|old| version(old).1);
+        if before == Some(now) {
+            return None;
+        }
+        self.see(&key, Some(&object));
         self.objects.insert(key.clone(), object);
-        changed.then_some(key)
+        Some(key)
+    }
+
+    fn made(&mut self, key: &Key, object: &Value) {
+        let uid = text(object, "/metadata/uid").to_owned();
+        self.uids.insert(uid, format!("{} {}", key.0, key.1));
+        if key.0 == "Pod" {
+            let owner = text(object, "/metadata/ownerReferences/0/name").to_owned();
+            let hash = noted(object, "/metadata/labels", "pod-template-hash").to_owned();
+            let known = self.templates.entry(owner.clone()).or_default();
+            let place = known.iter().position(|old| *old == hash);
+            let place = place.unwrap_or_else(|| {
+                known.push(hash);
+                known.len() - 1
+            });
+            self.pods
+                .insert(key.1.clone(), format!("{owner} of template {place}"));
+        }
+        self.counts.entry(self.counted(key)).or_default().made += 1;
     }
 
     fn gone(&mut self, key: Key) -> Option<Key> {
         self.objects.remove(&key)?;
-        self.counts.entry(counted(&key)).or_default().deleted += 1;
+        self.see(&key, None);
+        self.counts.entry(self.counted(&key)).or_default().deleted += 1;
         Some(key)
     }
 
-    /// The objects that no longer have an owner.
-    pub fn orphans(&self) -> Vec<Key> {
-        let present: BTreeSet<&str> = self
-            .objects
-            .values()
-            .map(|object| text(object, "/metadata/uid"))
-            .collect();
-        let orphaned = |object: &&Value| {
-            let owners = list(object, "/metadata/ownerReferences");
-            !owners.is_empty()
-                && owners
-                    .iter()
-                    .all(|owner| !present.contains(text(owner, "/uid")))
-        };
-        let orphans = self.objects.iter().filter(|(_, object)| orphaned(object));
-        orphans.map(|(key, _)| key.clone()).collect()
+    /// Pods are counted by what they are of: their names end in chance.
+    fn counted(&self, key: &Key) -> Key {
+        let of = self.pods.get(&key.1).filter(|_| key.0 == "Pod");
+        of.map_or_else(|| key.clone(), |of| (key.0, of.clone()))
+    }
+
+    fn see(&mut self, key: &Key, object: Option<&Value>) {
+        let seen = &mut self.seen;
+        seen.version += 1;
+        match key.0 {
+            "App" => put::<App>(seen, key, object),
+            "Environment" => put::<Environment>(seen, key, object),
+            "ControllerRevision" => put::<ControllerRevision>(seen, key, object),
+            "Deployment" => put::<Deployment>(seen, key, object),
+            "StatefulSet" => put::<StatefulSet>(seen, key, object),
+            "Job" => put::<Job>(seen, key, object),
+            "Pod" => put::<Pod>(seen, key, object),
+            "Service" => put::<Service>(seen, key, object),
+            "ConfigMap" => put::<ConfigMap>(seen, key, object),
+            "Secret" => put::<Secret>(seen, key, object),
+            "PersistentVolumeClaim" => put::<PersistentVolumeClaim>(seen, key, object),
+            "PodDisruptionBudget" => put::<PodDisruptionBudget>(seen, key, object),
+            "Ingress" => put::<Ingress>(seen, key, object),
+            kind => panic!("nobody writes a {kind}"),
+        }
     }
 }
 
-/// Pods are counted by what they are of, not by their number.
-fn counted(key: &Key) -> Key {
-    match key.1.rsplit_once('-') {
-        Some((of, _)) if key.0 == "Pod" => (key.0, of.to_owned()),
-        _ => key.clone(),
+/// Puts an object where the actors see it.
+fn put<K: Stored>(seen: &mut simulate::Store, key: &Key, object: Option<&Value>) {
+    let now = seen.now;
+    let Some(object) = object else {
+        K::all_mut(seen).remove(&key.1);
+        return;
+    };
+    let mut object = object.clone();
+    // Counters that are 0 are not sent, and actors compare what they tell with what they told.
+    if let ("Deployment" | "StatefulSet", Some(status)) = (key.0, object.get_mut("status")) {
+        for counter in COUNTERS {
+            let missing = status.get(counter).is_none();
+            let told = status.get("observedGeneration").is_some();
+            if missing && told && (key.0 == "Deployment" || !counter.starts_with("u")) {
+                status[counter] = 0.into();
+            }
+        }
     }
+    let mut object: K = serde_json::from_value(object).expect("an object of its kind");
+    // The apiserver's clock is another one than the run's.
+    if object.meta().deletion_timestamp.is_some() {
+        let before = K::all(seen).get(&key.1);
+        let before = before.and_then(|before| before.meta().deletion_timestamp.clone());
+        object.meta_mut().deletion_timestamp = before.or(Some(Time(now)));
+    }
+    K::all_mut(seen).insert(key.1.clone(), Arc::new(object));
+}
+
+const COUNTERS: [&str; 5] = [
+    "replicas",
+    "readyReplicas",
+    "availableReplicas",
+    "updatedReplicas",
+    "unavailableReplicas",
+];
+
+/// What has a finalizer, or time to drain, is only on its way out.
+fn is_leaving(answer: &Value) -> bool {
+    !text(answer, "/metadata/deletionTimestamp").is_empty()
+        && (!list(answer, "/metadata/finalizers").is_empty()
+            || number(answer, "/metadata/deletionGracePeriodSeconds") > 0)
+}
+
+/// Name and version of an object.
+pub fn version(object: &Value) -> (String, String) {
+    let of = |pointer| text(object, pointer).to_owned();
+    (of("/metadata/name"), of("/metadata/resourceVersion"))
 }
 
 /// The text at a pointer, or nothing.

@@ -350,7 +350,9 @@ fn one_migration_at_a_time(world: &World) {
 }
 
 fn conditions_fit_their_reasons(environment: &Environment) {
-    let status = environment.status.clone().unwrap_or_default();
+    let Some(status) = environment.status.clone() else {
+        return;
+    };
     for condition in &status.conditions {
         let known = Reason::ALL
             .iter()

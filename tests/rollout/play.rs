@@ -7,7 +7,7 @@ use crate::invariants::Watcher;
 use crate::shop::SHOP;
 
 /// Nothing happens for so long: the world has settled. Longer than the deadline of a rollout.
-const QUIET: i64 = 75;
+const QUIET: i64 = 30;
 /// A scene that has not ended after so many steps will not.
 const MOST: usize = 60_000;
 
@@ -55,6 +55,7 @@ impl Dice {
 /// A scene as it is played.
 struct Stage<'a> {
     scene: &'a Scene,
+    seed: Option<u64>,
     world: World,
     story: Story,
     watcher: Watcher,
@@ -71,7 +72,7 @@ struct Stage<'a> {
 impl Scene {
     /// Plays it in the default order, and returns its story.
     pub fn tell(&self) -> String {
-        let mut stage = Stage::of(self);
+        let mut stage = Stage::of(self, None);
         for _ in 0..MOST {
             if stage.act(false) {
                 continue;
@@ -82,49 +83,50 @@ impl Scene {
                 return stage.end();
             }
         }
-        panic!("{}: no end\n{}", self.name, stage.story.text());
+        panic!("no end");
     }
 
     /// Plays it in a random order.
     pub fn play(&self, seed: u64) {
         let mut dice = Dice::new(seed);
-        let mut stage = Stage::of(self);
+        let mut stage = Stage::of(self, Some(seed));
         for _ in 0..MOST {
             if dice.below(3) == 0 && stage.act(false) {
                 continue;
             }
+            let most = if dice.below(8) == 0 {
+                dice.below(4)
+            } else {
+                usize::MAX
+            };
             match dice.below(16) {
-                0..4 if dice.below(8) == 0 => stage.pass(dice.below(4), false),
-                0..4 => stage.pass(usize::MAX, false),
-                4 if dice.below(20) == 0 => stage.world.forget(),
-                4..6 => stage.world.wait(1),
+                0..4 if stage.must_pass() => stage.pass(most, false),
+                // Somebody touched it, and nothing has changed; or a new controller takes over.
+                4 if dice.below(4) == 0 => stage.pass(most, false),
+                5 if dice.below(20) == 0 => stage.world.forget(),
+                6..8 => stage.world.wait(1),
                 _ => {
-                    if !stage.happen(dice.below(1000))
-                        && !stage.must_pass()
-                        && !stage.wait_or_go_on()
-                    {
+                    let quiet = !stage.happen(dice.below(1000)) && !stage.must_pass();
+                    if quiet && !stage.wait_or_go_on() {
                         stage.end();
                         return;
                     }
                 }
             }
         }
-        panic!(
-            "{} with seed {seed}: no end\n{}",
-            self.name,
-            stage.story.text()
-        );
+        panic!("no end");
     }
 }
 
 impl<'a> Stage<'a> {
-    fn of(scene: &'a Scene) -> Self {
+    fn of(scene: &'a Scene, seed: Option<u64>) -> Self {
         let world = (scene.begin)();
         let now = world.store.now;
         let mut story = Story::begin(now);
         story.person(&world, "applies App and Environment");
         Self {
             scene,
+            seed,
             story,
             watcher: Watcher::default(),
             next: 0,
@@ -255,4 +257,16 @@ pub fn exists(world: &World) -> bool {
     world
         .environment(SHOP)
         .is_some_and(|environment| environment.uid().is_some())
+}
+
+impl Drop for Stage<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let seed = self
+                .seed
+                .map(|seed| format!(" with seed {seed}"))
+                .unwrap_or_default();
+            eprintln!("{}{seed}:\n{}", self.scene.name, self.story.text());
+        }
+    }
 }

@@ -48,7 +48,7 @@ pub fn environment() -> Value {
             "release": {"image": "registry.example.com/shop:v1"},
             "hosts": [{"host": "shop.example.com", "routes": [{"path": "/", "component": "web"}]}],
             "database": {"provider": "Dedicated", "dedicated": {"version": "15", "size": "1Gi"}},
-            "strategy": {"type": "RollingUpdate", "progressDeadlineSeconds": 60},
+            "strategy": {"type": "RollingUpdate", "progressDeadlineSeconds": 20},
         },
     })
 }

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::Object;
+use super::schema::without_nulls;
 use crate::api::{App, Environment};
 use crate::cli::yaml::Path;
 use crate::config::{Config, PostgresImage};
@@ -15,18 +16,19 @@ pub(super) fn check<'all, 'file>(
 ) -> Vec<(&'all Object<'file>, Path, String)> {
     let mut found = Vec::new();
     for object in sound.iter().filter(|object| object.kind == "Environment") {
-        let environment: Environment = match serde_json::from_value(object.node.json()) {
-            Ok(environment) => environment,
-            // The schema took it, and the type does not: that is ours to mend, and worth a word.
-            Err(error) => {
-                found.push((
-                    object,
-                    Path::default(),
-                    format!("must be readable: {error}"),
-                ));
-                continue;
-            }
-        };
+        let environment: Environment =
+            match serde_json::from_value(without_nulls(&object.node.json())) {
+                Ok(environment) => environment,
+                // The schema took it, and the type does not: that is ours to mend, and worth a word.
+                Err(error) => {
+                    found.push((
+                        object,
+                        Path::default(),
+                        format!("must be readable: {error}"),
+                    ));
+                    continue;
+                }
+            };
         let Some(app) = app(sound, &environment) else {
             continue;
         };
@@ -40,7 +42,7 @@ pub(super) fn check<'all, 'file>(
 /// The App that an Environment names, if it is among the objects.
 fn app(sound: &[Object], environment: &Environment) -> Option<Arc<App>> {
     let apps = sound.iter().filter(|object| object.kind == "App");
-    apps.filter_map(|object| serde_json::from_value::<App>(object.node.json()).ok())
+    apps.filter_map(|object| serde_json::from_value::<App>(without_nulls(&object.node.json())).ok())
         .find(|app| {
             let name = app.metadata.name.as_ref() == Some(&environment.spec.app_ref.name);
             name && app.metadata.namespace == environment.metadata.namespace

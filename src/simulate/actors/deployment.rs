@@ -99,8 +99,8 @@ impl State<'_> {
             return Some(self.make());
         }
         let least = self.wanted().saturating_sub(missing);
-        let unavailable = self.wanted().saturating_sub(self.available(&self.new));
-        if self.old.is_empty() || total <= least + unavailable.min(self.new.len()) {
+        let unavailable = self.new.len() - self.available(&self.new);
+        if self.old.is_empty() || total <= least + unavailable {
             return None;
         }
         // Those that are not available cost nothing.

@@ -1,11 +1,12 @@
 //! Pods as controllers look at them.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{Pod, PodTemplateSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::ResourceExt;
 
-use crate::build::hash;
 use crate::caches::Kept;
 use crate::plan::health;
 
@@ -49,7 +50,11 @@ pub(super) fn phase(pod: &Pod) -> &str {
 
 /// The hash of a template.
 pub(super) fn template_hash(template: &PodTemplateSpec) -> String {
-    hash::of(template, 10)
+    let mut hasher = DefaultHasher::new();
+    serde_json::to_vec(template)
+        .unwrap_or_default()
+        .hash(&mut hasher);
+    format!("{:016x}", hasher.finish())
 }
 
 /// The hash of the template that a pod was made from.

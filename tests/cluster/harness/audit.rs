@@ -64,7 +64,10 @@ impl Request {
 
     /// One line.
     pub fn line(&self) -> String {
-        format!("{} {} {} -> {}", self.at, self.verb, self.uri, self.response_status.code)
+        format!(
+            "{} {} {} -> {}",
+            self.at, self.verb, self.uri, self.response_status.code
+        )
     }
 }
 
@@ -82,13 +85,16 @@ pub fn user(namespace: &str, account: &str) -> String {
 pub fn since(moment: Timestamp, user: &str) -> Vec<Request> {
     let mut requests = Vec::new();
     for file in files(moment) {
-        let log = fs::File::open(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        let log =
+            fs::File::open(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
         for line in BufReader::new(log).lines().map_while(Result::ok) {
             if !line.contains(user) {
                 continue;
             }
             // The last line may be written just now.
-            let Ok(request) = serde_json::from_str::<Request>(&line) else { continue };
+            let Ok(request) = serde_json::from_str::<Request>(&line) else {
+                continue;
+            };
             if request.at >= moment && request.user.username == user {
                 requests.push(request);
             }
@@ -102,7 +108,10 @@ pub fn since(moment: Timestamp, user: &str) -> Vec<Request> {
 fn files(moment: Timestamp) -> Vec<PathBuf> {
     let folder = checkout().join(".cluster/log");
     let entries = fs::read_dir(&folder).unwrap_or_else(|error| {
-        panic!("{}: {error}: the audit log is that of `make cluster`", folder.display())
+        panic!(
+            "{}: {error}: the audit log is that of `make cluster`",
+            folder.display()
+        )
     });
     let moment = SystemTime::from(moment);
     let files = entries.flatten().filter(|entry| {

@@ -25,6 +25,9 @@ pub fn text(bytes: &[u8]) -> String {
 pub fn without_proxy(command: &mut Command) {
     for name in ["no_proxy", "NO_PROXY"] {
         let more = std::env::var(name).unwrap_or_default();
-        command.env(name, format!("127.0.0.1,localhost,198.18.0.0/15,198.18.0.1,{more}"));
+        command.env(
+            name,
+            format!("127.0.0.1,localhost,198.18.0.0/15,198.18.0.1,{more}"),
+        );
     }
 }

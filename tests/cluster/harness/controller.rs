@@ -38,7 +38,10 @@ impl<'a> Controller<'a> {
     }
 
     async fn pods(&self) -> Vec<Pod> {
-        let listed = self.pods_api().list(&ListParams::default().labels(SELECTOR)).await;
+        let listed = self
+            .pods_api()
+            .list(&ListParams::default().labels(SELECTOR))
+            .await;
         listed.expect("an answer of the apiserver").items
     }
 
@@ -48,10 +51,19 @@ impl<'a> Controller<'a> {
         assert_eq!(pods.len(), 1, "one controller runs");
         let uid = pods[0].uid().expect("a uid");
         let processes = processes_of(&uid);
-        assert!(!processes.is_empty(), "no process of the controller's pod {uid} was found on this machine");
+        assert!(
+            !processes.is_empty(),
+            "no process of the controller's pod {uid} was found on this machine"
+        );
         for process in &processes {
-            let process = i32::try_from(*process).ok().and_then(rustix::process::Pid::from_raw);
-            rustix::process::kill_process(process.expect("a process"), rustix::process::Signal::KILL).expect("SIGKILL");
+            let process = i32::try_from(*process)
+                .ok()
+                .and_then(rustix::process::Pid::from_raw);
+            rustix::process::kill_process(
+                process.expect("a process"),
+                rustix::process::Signal::KILL,
+            )
+            .expect("SIGKILL");
         }
     }
 
@@ -60,17 +72,30 @@ impl<'a> Controller<'a> {
         let leases: Api<Lease> = Api::namespaced(self.place.client.clone(), NAMESPACE);
         self.place
             .until("a controller leads", seconds(120), async || {
-                let lease = leases.get_opt(NAME).await.map_err(|error| error.to_string())?;
-                let spec = lease.and_then(|lease| lease.spec).ok_or("there is no Lease")?;
+                let lease = leases
+                    .get_opt(NAME)
+                    .await
+                    .map_err(|error| error.to_string())?;
+                let spec = lease
+                    .and_then(|lease| lease.spec)
+                    .ok_or("there is no Lease")?;
                 let holder = spec.holder_identity.unwrap_or_default();
                 let renewed = spec.renew_time.map(|time| time.0);
                 let pods = self.pods().await;
-                let pod = pods.iter().find(|pod| pod.name_any() == holder && pod.metadata.deletion_timestamp.is_none());
+                let pod = pods.iter().find(|pod| {
+                    pod.name_any() == holder && pod.metadata.deletion_timestamp.is_none()
+                });
                 let started = pod.and_then(started_at);
                 // Starts are told in whole seconds.
                 match (started, renewed) {
-                    (Some(started), Some(renewed)) if started + SECOND > moment && renewed > started + SECOND => Ok(()),
-                    _ => Err(format!("{holder:?}, started at {started:?}, renewed the Lease at {renewed:?}")),
+                    (Some(started), Some(renewed))
+                        if started + SECOND > moment && renewed > started + SECOND =>
+                    {
+                        Ok(())
+                    }
+                    _ => Err(format!(
+                        "{holder:?}, started at {started:?}, renewed the Lease at {renewed:?}"
+                    )),
                 }
             })
             .await;
@@ -98,24 +123,42 @@ impl<'a> Controller<'a> {
 
     async fn change(&self, patch: Value) {
         let params = PatchParams::default();
-        let changed = self.deployments().patch(NAME, &params, &Patch::Strategic(patch)).await;
+        let changed = self
+            .deployments()
+            .patch(NAME, &params, &Patch::Strategic(patch))
+            .await;
         changed.expect("the controller's Deployment is changed");
     }
 
     async fn until_pods(&self, count: usize) {
         self.place
-            .until(&format!("{count} controllers run"), seconds(90), async || {
-                let pods = self.pods().await;
-                let names: Vec<String> = pods.iter().map(ResourceExt::name_any).collect();
-                if pods.len() == count { Ok(()) } else { Err(format!("there are {names:?}")) }
-            })
+            .until(
+                &format!("{count} controllers run"),
+                seconds(90),
+                async || {
+                    let pods = self.pods().await;
+                    let names: Vec<String> = pods.iter().map(ResourceExt::name_any).collect();
+                    if pods.len() == count {
+                        Ok(())
+                    } else {
+                        Err(format!("there are {names:?}"))
+                    }
+                },
+            )
             .await;
     }
 
     /// The image of the installed controller.
     pub async fn image(&self) -> String {
-        let deployment = self.deployments().get(NAME).await.expect("the controller's Deployment");
-        let pod = deployment.spec.and_then(|spec| spec.template.spec).expect("a template");
+        let deployment = self
+            .deployments()
+            .get(NAME)
+            .await
+            .expect("the controller's Deployment");
+        let pod = deployment
+            .spec
+            .and_then(|spec| spec.template.spec)
+            .expect("a template");
         pod.containers[0].image.clone().expect("an image")
     }
 }
@@ -123,7 +166,9 @@ impl<'a> Controller<'a> {
 /// Processes of this machine that belong to a pod, by their control groups.
 fn processes_of(pod: &str) -> Vec<u32> {
     let entries = fs::read_dir("/proc").expect("the processes of this machine");
-    let processes = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let processes = entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     let belongs = |process: &u32| {
         let groups = fs::read_to_string(format!("/proc/{process}/cgroup")).unwrap_or_default();
         let name = fs::read_to_string(format!("/proc/{process}/comm")).unwrap_or_default();
@@ -147,9 +192,17 @@ pub async fn log(client: &Client, since: Timestamp) -> String {
     for pod in pods.map(|list| list.items).unwrap_or_default() {
         let name = pod.name_any();
         for previous in [true, false] {
-            let parameters = LogParams { previous, since_time: Some(since), timestamps: true, ..LogParams::default() };
+            let parameters = LogParams {
+                previous,
+                since_time: Some(since),
+                timestamps: true,
+                ..LogParams::default()
+            };
             if let Ok(log) = api.logs(&name, &parameters).await {
-                text.push_str(&format!("--- {name}{}\n{log}\n", if previous { ", before its restart" } else { "" }));
+                text.push_str(&format!(
+                    "--- {name}{}\n{log}\n",
+                    if previous { ", before its restart" } else { "" }
+                ));
             }
         }
     }

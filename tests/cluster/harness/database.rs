@@ -19,11 +19,22 @@ impl Database {
         let secret: Secret = place.get(&format!("{environment}-postgres")).await;
         let password = secret.data.expect("passwords")["admin"].0.clone();
         let service: Service = place.get(&format!("{environment}-postgres")).await;
-        let address = service.spec.and_then(|spec| spec.cluster_ip).expect("an address");
+        let address = service
+            .spec
+            .and_then(|spec| spec.cluster_ip)
+            .expect("an address");
         let mut config = tokio_postgres::Config::new();
-        config.host(&address).port(5432).user("postgres").password(password).dbname("app");
+        config
+            .host(&address)
+            .port(5432)
+            .user("postgres")
+            .password(password)
+            .dbname("app");
         config.connect_timeout(super::seconds(10));
-        let (client, connection) = config.connect(NoTls).await.expect("the database takes the administrator");
+        let (client, connection) = config
+            .connect(NoTls)
+            .await
+            .expect("the database takes the administrator");
         tokio::spawn(connection);
         Self { client }
     }
@@ -48,7 +59,8 @@ impl Database {
     /// How many rows a query counts.
     pub async fn count(&self, sql: &str) -> i64 {
         let row = self.client.query_one(sql, &[]).await;
-        row.unwrap_or_else(|error| panic!("{sql}: {error:?}")).get(0)
+        row.unwrap_or_else(|error| panic!("{sql}: {error:?}"))
+            .get(0)
     }
 
     /// The keys in the record of migrations, oldest first.

@@ -30,14 +30,29 @@ pub async fn tree(place: &Place) -> String {
             status.target
         );
         for condition in status.conditions {
-            let _ = writeln!(text, "  {} {} {}: {}", condition.type_, condition.status, condition.reason, condition.message);
+            let _ = writeln!(
+                text,
+                "  {} {} {}: {}",
+                condition.type_, condition.status, condition.reason, condition.message
+            );
         }
     }
     for deployment in items(place.api::<Deployment>(), &list).await {
         let status = deployment.status.clone().unwrap_or_default();
-        let wanted = deployment.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or_default();
-        let (updated, available) = (status.updated_replicas.unwrap_or(0), status.available_replicas.unwrap_or(0));
-        let _ = writeln!(text, "Deployment {} {updated} updated, {available} available of {wanted}", deployment.name_any());
+        let wanted = deployment
+            .spec
+            .as_ref()
+            .and_then(|spec| spec.replicas)
+            .unwrap_or_default();
+        let (updated, available) = (
+            status.updated_replicas.unwrap_or(0),
+            status.available_replicas.unwrap_or(0),
+        );
+        let _ = writeln!(
+            text,
+            "Deployment {} {updated} updated, {available} available of {wanted}",
+            deployment.name_any()
+        );
     }
     for pod in items(place.api::<Pod>(), &list).await {
         let _ = writeln!(text, "{}", pods::line(&pod));
@@ -49,7 +64,10 @@ async fn items<K>(api: Api<K>, list: &ListParams) -> Vec<K>
 where
     K: Clone + serde::de::DeserializeOwned + std::fmt::Debug,
 {
-    api.list(list).await.map(|list| list.items).unwrap_or_default()
+    api.list(list)
+        .await
+        .map(|list| list.items)
+        .unwrap_or_default()
 }
 
 /// Writes objects, events and logs into a folder, and says where.
@@ -62,24 +80,52 @@ pub async fn write(place: &Place, why: &str) {
     }
     save(&folder, "failure.txt", &format!("{why}\n"));
     save(&folder, "tree.txt", &tree(place).await);
-    let get = ["--namespace", &place.namespace, "get", KINDS, "--output", "yaml", "--show-managed-fields"];
+    let get = [
+        "--namespace",
+        &place.namespace,
+        "get",
+        KINDS,
+        "--output",
+        "yaml",
+        "--show-managed-fields",
+    ];
     save(&folder, "objects.yaml", &printed(&get));
     save(&folder, "events.txt", &events(place).await);
     for pod in items(place.api::<Pod>(), &ListParams::default()).await {
         for (previous, suffix) in [(false, ""), (true, "-before")] {
-            let parameters = LogParams { previous, ..LogParams::default() };
+            let parameters = LogParams {
+                previous,
+                ..LogParams::default()
+            };
             if let Ok(log) = place.api::<Pod>().logs(&pod.name_any(), &parameters).await {
-                save(&folder, &format!("pod-{}{suffix}.log", pod.name_any()), &log);
+                save(
+                    &folder,
+                    &format!("pod-{}{suffix}.log", pod.name_any()),
+                    &log,
+                );
             }
         }
     }
-    save(&folder, "controller.log", &controller::log(&place.client, place.began).await);
-    eprintln!("objects, events and logs of {} are in {}", place.namespace, folder.display());
+    save(
+        &folder,
+        "controller.log",
+        &controller::log(&place.client, place.began).await,
+    );
+    eprintln!(
+        "objects, events and logs of {} are in {}",
+        place.namespace,
+        folder.display()
+    );
 }
 
 fn folder(namespace: &str) -> PathBuf {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().map(Path::to_path_buf);
-    target.unwrap_or_default().join("cluster-failures").join(namespace)
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .parent()
+        .map(Path::to_path_buf);
+    target
+        .unwrap_or_default()
+        .join("cluster-failures")
+        .join(namespace)
 }
 
 fn printed(arguments: &[&str]) -> String {
@@ -88,15 +134,28 @@ fn printed(arguments: &[&str]) -> String {
 
 async fn events(place: &Place) -> String {
     let mut events = items(place.api::<Event>(), &ListParams::default()).await;
-    events.sort_by_key(|event| event.metadata.creation_timestamp.as_ref().map(|time| time.0));
+    events.sort_by_key(|event| {
+        event
+            .metadata
+            .creation_timestamp
+            .as_ref()
+            .map(|time| time.0)
+    });
     let line = |event: &Event| {
-        let at = event.metadata.creation_timestamp.as_ref().map(|time| time.0.to_string());
+        let at = event
+            .metadata
+            .creation_timestamp
+            .as_ref()
+            .map(|time| time.0.to_string());
         let of = &event.involved_object;
         let kind = of.kind.as_deref().unwrap_or_default();
         let name = of.name.as_deref().unwrap_or_default();
         let reason = event.reason.as_deref().unwrap_or_default();
         let message = event.message.as_deref().unwrap_or_default();
-        format!("{} {kind}/{name} {reason}: {message}\n", at.unwrap_or_default())
+        format!(
+            "{} {kind}/{name} {reason}: {message}\n",
+            at.unwrap_or_default()
+        )
     };
     events.iter().map(line).collect()
 }

@@ -66,7 +66,8 @@ impl Wanted {
     }
 
     pub fn hosts(mut self, hosts: &[&str]) -> Self {
-        let host = |host: &&str| json!({"host": host, "routes": [{"path": "/", "component": "web"}]});
+        let host =
+            |host: &&str| json!({"host": host, "routes": [{"path": "/", "component": "web"}]});
         self.environment["spec"]["hosts"] = hosts.iter().map(host).collect();
         self
     }
@@ -94,7 +95,10 @@ impl Wanted {
     }
 
     pub fn component(&mut self, name: &str) -> &mut Value {
-        let found = self.components().iter_mut().find(|known| known["name"] == name);
+        let found = self
+            .components()
+            .iter_mut()
+            .find(|known| known["name"] == name);
         found.expect("a component of this name")
     }
 }

@@ -15,7 +15,8 @@ pub fn exists(release: &str) -> bool {
 
 /// The digest of a release.
 pub fn digest(release: &str) -> String {
-    let printed = command::run(setup::tool("crane").args(["digest", "--insecure", &image(release)]));
+    let printed =
+        command::run(setup::tool("crane").args(["digest", "--insecure", &image(release)]));
     printed.expect("the image's digest").trim().to_owned()
 }
 
@@ -41,19 +42,34 @@ impl Layer {
         std::fs::write(&file, name).expect("a file");
         let tar = folder.join(format!("{name}.tar"));
         let mut pack = std::process::Command::new("tar");
-        pack.arg("--create").arg("--file").arg(&tar).arg("--directory").arg(folder);
-        command::run(pack.args(["--owner", "0", "--group", "0"]).arg(format!("{name}.txt"))).expect("a tar");
+        pack.arg("--create")
+            .arg("--file")
+            .arg(&tar)
+            .arg("--directory")
+            .arg(folder);
+        command::run(
+            pack.args(["--owner", "0", "--group", "0"])
+                .arg(format!("{name}.txt")),
+        )
+        .expect("a tar");
         let append = ["--insecure", "--append"];
         let mut crane = setup::tool("crane");
-        crane.args(["mutate", &image(of), "--tag", &image(name)]).args(append).arg(&tar);
+        crane
+            .args(["mutate", &image(of), "--tag", &image(name)])
+            .args(append)
+            .arg(&tar);
         command::run(&mut crane).expect("the image is pushed");
-        let manifest = command::run(setup::tool("crane").args(["manifest", "--insecure", &image(name)]));
+        let manifest =
+            command::run(setup::tool("crane").args(["manifest", "--insecure", &image(name)]));
         let manifest: serde_json::Value =
             serde_json::from_str(&manifest.expect("a manifest")).expect("JSON");
         let layers = manifest["layers"].as_array().expect("layers");
-        let digest = layers.last().expect("a layer")["digest"].as_str().expect("a digest");
+        let digest = layers.last().expect("a layer")["digest"]
+            .as_str()
+            .expect("a digest");
         let blob = format!("{REPOSITORY}@{digest}");
-        let content = command::finish(setup::tool("crane").args(["blob", "--insecure", &blob])).stdout;
+        let content =
+            command::finish(setup::tool("crane").args(["blob", "--insecure", &blob])).stdout;
         Self {
             release: name.to_owned(),
             digest: digest.to_owned(),
@@ -64,13 +80,20 @@ impl Layer {
     /// The registry still has manifest and configuration, but not this layer.
     pub async fn forget(&self) {
         let url = format!("{REGISTRY}/v2/shop/blobs/{}", self.digest);
-        let answer = http().delete(url).send().await.expect("an answer of the registry");
+        let answer = http()
+            .delete(url)
+            .send()
+            .await
+            .expect("an answer of the registry");
         assert!(answer.status().is_success(), "{answer:?}");
     }
 
     /// The registry has it again.
     pub async fn restore(&self) {
-        let begun = http().post(format!("{REGISTRY}/v2/shop/blobs/uploads/")).send().await;
+        let begun = http()
+            .post(format!("{REGISTRY}/v2/shop/blobs/uploads/"))
+            .send()
+            .await;
         let begun = begun.expect("an answer of the registry");
         let location = begun.headers()["location"].to_str().expect("a location");
         let to = if location.starts_with('/') {

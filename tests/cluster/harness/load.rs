@@ -39,10 +39,28 @@ impl Load {
         let stop = tempfile::tempdir().expect("a folder");
         let file = stop.path().join("stop");
         let mut load = Command::new(generator());
-        load.args(["-url", "http://198.18.0.1:8080/", "-host", host, "-header", "Shop-Version", "-json"]);
-        load.args(["-rate", &rate.to_string(), "-duration", "10m", "-until-file"]).arg(file);
+        load.args([
+            "-url",
+            "http://198.18.0.1:8080/",
+            "-host",
+            host,
+            "-header",
+            "Shop-Version",
+            "-json",
+        ]);
+        load.args([
+            "-rate",
+            &rate.to_string(),
+            "-duration",
+            "10m",
+            "-until-file",
+        ])
+        .arg(file);
         let process = load.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
-        Self { process: Some(process.expect("the load generator starts")), stop }
+        Self {
+            process: Some(process.expect("the load generator starts")),
+            stop,
+        }
     }
 
     /// Ends it, and says what it found.
@@ -67,7 +85,11 @@ impl Drop for Load {
 impl Summary {
     /// Not one request failed.
     pub fn assert_none_failed(&self) {
-        assert_eq!(self.failed, 0, "{} of {} requests failed: {:#}", self.failed, self.requests, self.kinds);
+        assert_eq!(
+            self.failed, 0,
+            "{} of {} requests failed: {:#}",
+            self.failed, self.requests, self.kinds
+        );
     }
 }
 
@@ -77,7 +99,12 @@ fn generator() -> &'static Path {
     BUILT.get_or_init(|| {
         let binary = Path::new(env!("CARGO_TARGET_TMPDIR")).join("load");
         let mut build = Command::new("go");
-        build.arg("-C").arg(setup::checkout().join("bench/load")).args(["build", "-o"]).arg(&binary).arg(".");
+        build
+            .arg("-C")
+            .arg(setup::checkout().join("bench/load"))
+            .args(["build", "-o"])
+            .arg(&binary)
+            .arg(".");
         command::run(&mut build).expect("the load generator is built");
         binary
     })

@@ -87,19 +87,28 @@ impl Place {
     /// Changes an object as a person does, by `kubectl edit`.
     pub async fn edit<K>(&self, name: &str, patch: Value) -> K
     where
-        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + DeserializeOwned + Clone + Debug,
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
+            + DeserializeOwned
+            + Clone
+            + Debug,
     {
         let params = PatchParams {
             field_manager: Some(PERSON.to_owned()),
             ..PatchParams::default()
         };
-        let edited = self.api::<K>().patch(name, &params, &Patch::Strategic(&patch)).await;
+        let edited = self
+            .api::<K>()
+            .patch(name, &params, &Patch::Strategic(&patch))
+            .await;
         edited.unwrap_or_else(|error| panic!("{} {name} cannot be edited: {error}", K::kind(&())))
     }
 
     pub async fn get<K>(&self, name: &str) -> K
     where
-        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + DeserializeOwned + Clone + Debug,
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
+            + DeserializeOwned
+            + Clone
+            + Debug,
     {
         let found = self.find(name).await;
         found.unwrap_or_else(|| panic!("{} {name} must exist", K::kind(&())))
@@ -107,14 +116,23 @@ impl Place {
 
     pub async fn find<K>(&self, name: &str) -> Option<K>
     where
-        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + DeserializeOwned + Clone + Debug,
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
+            + DeserializeOwned
+            + Clone
+            + Debug,
     {
-        self.api::<K>().get_opt(name).await.expect("an answer of the apiserver")
+        self.api::<K>()
+            .get_opt(name)
+            .await
+            .expect("an answer of the apiserver")
     }
 
     pub async fn list<K>(&self) -> Vec<K>
     where
-        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + DeserializeOwned + Clone + Debug,
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
+            + DeserializeOwned
+            + Clone
+            + Debug,
     {
         let listed = self.api::<K>().list(&ListParams::default()).await;
         listed.expect("an answer of the apiserver").items
@@ -122,10 +140,17 @@ impl Place {
 
     pub async fn delete<K>(&self, name: &str)
     where
-        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + DeserializeOwned + Clone + Debug,
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
+            + DeserializeOwned
+            + Clone
+            + Debug,
     {
-        let deleted = self.api::<K>().delete(name, &DeleteParams::background()).await;
-        deleted.unwrap_or_else(|error| panic!("{} {name} cannot be deleted: {error}", K::kind(&())));
+        let deleted = self
+            .api::<K>()
+            .delete(name, &DeleteParams::background())
+            .await;
+        deleted
+            .unwrap_or_else(|error| panic!("{} {name} cannot be deleted: {error}", K::kind(&())));
     }
 
     /// Looks until what is looked for is there; then gives it back. Says at the end what it saw instead.

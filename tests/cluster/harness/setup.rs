@@ -119,7 +119,8 @@ fn no_cluster(path: &Path) -> String {
 
 /// What the tests need in the cluster, and how it gets there.
 async fn check(client: &Client) -> Result<(), String> {
-    let controllers: Api<Deployment> = Api::namespaced(client.clone(), super::controller::NAMESPACE);
+    let controllers: Api<Deployment> =
+        Api::namespaced(client.clone(), super::controller::NAMESPACE);
     let controller = controllers
         .get_opt(super::controller::NAME)
         .await

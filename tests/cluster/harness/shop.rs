@@ -39,38 +39,46 @@ impl<'a> Shop<'a> {
 
     pub async fn try_edit(&self, patch: Value) -> kube::Result<Environment> {
         let api = self.place.api::<Environment>();
-        api.patch(&self.name, &PatchParams::default(), &Patch::Merge(&patch)).await
+        api.patch(&self.name, &PatchParams::default(), &Patch::Merge(&patch))
+            .await
     }
 
     /// Changes the App as a person does.
     pub async fn edit_app(&self, patch: Value) {
         let app = self.see().await.spec.app_ref.name;
         let api = self.place.api::<App>();
-        let edited = api.patch(&app, &PatchParams::default(), &Patch::Merge(&patch)).await;
+        let edited = api
+            .patch(&app, &PatchParams::default(), &Patch::Merge(&patch))
+            .await;
         edited.unwrap_or_else(|error| panic!("the App cannot be edited: {error}"));
     }
 
     /// Names a release.
     pub async fn release(&self, release: &str) {
-        self.edit(json!({"spec": {"release": {"image": image(release)}}})).await;
+        self.edit(json!({"spec": {"release": {"image": image(release)}}}))
+            .await;
     }
 
     /// Sets a variable of every component: a release with another pod template.
     pub async fn set_variable(&self, name: &str, value: &str) {
-        self.edit(json!({"spec": {"env": [{"name": name, "value": value}]}})).await;
+        self.edit(json!({"spec": {"env": [{"name": name, "value": value}]}}))
+            .await;
     }
 
     /// Says `retry`, as `kubectl towpath retry` does.
     pub async fn retry(&self) {
         let uid = self.see().await.uid().expect("a uid");
         let token = format!("{uid}.{}", jiff::Timestamp::now().as_microsecond());
-        self.edit(json!({"metadata": {"annotations": {labels::RETRY: token}}})).await;
+        self.edit(json!({"metadata": {"annotations": {labels::RETRY: token}}}))
+            .await;
     }
 
     /// Deletes the Environment, as `kubectl delete` does.
     pub async fn delete(&self) {
         let api = self.place.api::<Environment>();
-        api.delete(&self.name, &DeleteParams::background()).await.expect("it is deleted");
+        api.delete(&self.name, &DeleteParams::background())
+            .await
+            .expect("it is deleted");
     }
 
     /// A condition, once it speaks of the present generation.
@@ -80,7 +88,10 @@ impl<'a> Shop<'a> {
         if status.observed_generation != environment.metadata.generation {
             return None;
         }
-        status.conditions.into_iter().find(|known| known.type_ == type_.as_str())
+        status
+            .conditions
+            .into_iter()
+            .find(|known| known.type_ == type_.as_str())
     }
 
     /// Waits until everything that is declared runs.
@@ -122,7 +133,11 @@ impl<'a> Shop<'a> {
             .until(&what, READY, async || {
                 let condition = self.condition(type_).await;
                 match condition {
-                    Some(found) if found.reason == reason.as_str() && found.message.contains(part) => Ok(found.message),
+                    Some(found)
+                        if found.reason == reason.as_str() && found.message.contains(part) =>
+                    {
+                        Ok(found.message)
+                    }
                     other => Err(told(other.as_ref())),
                 }
             })
@@ -190,17 +205,28 @@ impl<'a> Shop<'a> {
         let answer = answer.map_err(|error| error.to_string())?;
         let status = answer.status().as_u16();
         let version = answer.headers().get("shop-version");
-        let version = version.and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+        let version = version
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+            .to_owned();
         let body = answer.text().await.map_err(|error| error.to_string())?;
         Ok((status, version, body))
     }
 
     /// Places an order on the shop's page.
     pub async fn order(&self) {
-        let request = images::http().post("http://198.18.0.1:8080/orders").header("host", self.place.host());
-        let request = request.header("content-type", "application/x-www-form-urlencoded").body("product=1");
+        let request = images::http()
+            .post("http://198.18.0.1:8080/orders")
+            .header("host", self.place.host());
+        let request = request
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body("product=1");
         let answer = request.send().await.expect("an answer of the shop");
-        assert!(answer.status().is_redirection(), "the order was answered by {}", answer.status());
+        assert!(
+            answer.status().is_redirection(),
+            "the order was answered by {}",
+            answer.status()
+        );
     }
 
     /// What the shop's page says at this id.
@@ -210,13 +236,17 @@ impl<'a> Shop<'a> {
         let opening = format!("id=\"{id}\">");
         let from = page.split_once(&opening).map(|(_, rest)| rest);
         let text = from.and_then(|rest| rest.split('<').next());
-        text.unwrap_or_else(|| panic!("the page has nothing named {id}: {page}")).to_owned()
+        text.unwrap_or_else(|| panic!("the page has nothing named {id}: {page}"))
+            .to_owned()
     }
 }
 
 fn told(condition: Option<&Condition>) -> String {
     match condition {
-        Some(found) => format!("it is {} ({}): {}", found.status, found.reason, found.message),
+        Some(found) => format!(
+            "it is {} ({}): {}",
+            found.status, found.reason, found.message
+        ),
         None => "nothing is said of the present generation yet".to_owned(),
     }
 }
