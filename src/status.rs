@@ -4,9 +4,9 @@ mod conditions;
 mod events;
 
 use jiff::Timestamp;
-use kube::api::{Patch, PatchParams};
+use kube::api::{ApiResource, DynamicObject, Patch, PatchParams};
 use kube::{Api, Resource, ResourceExt};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::api::environment::EnvironmentStatus;
 use crate::api::{ConditionType, Environment, Reason, labels};
@@ -49,34 +49,42 @@ pub async fn report_fault(
     fault: &Error,
     ctx: &Context,
 ) -> Result<(), Error> {
-    let gate = Gate {
-        reason: Reason::InternalError,
-        message: fault.sentence(),
-    };
-    let wanted = conditions::faulty(environment, &gate, ctx.now());
+    let gate = Gate::new(Reason::InternalError, fault.sentence());
+    let before = environment.status.clone().unwrap_or_default();
+    let said = [ConditionType::Ready];
+    let wanted = conditions::amend(
+        before,
+        &said,
+        &gate,
+        environment.metadata.generation,
+        ctx.now(),
+    );
     write(environment, wanted, ctx).await
 }
 
-/// Tells of an Environment that cannot be read, where nothing but its name is known.
+/// Tells of an Environment whose spec cannot be read; its status may be.
 pub async fn report_unreadable(place: &Place, why: &str, ctx: &Context) -> Result<(), Error> {
     let failed = |verb, error| Error::api(verb, "Environment", &place.name, error);
-    let resource = kube::api::ApiResource::erase::<Environment>(&());
-    let api: Api<kube::api::DynamicObject> =
+    let resource = ApiResource::erase::<Environment>(&());
+    let api: Api<DynamicObject> =
         Api::namespaced_with(ctx.client.clone(), &place.namespace, &resource);
-    let found = api
-        .get_opt(&place.name)
-        .await
-        .map_err(|error| failed(Verb::Get, error))?;
-    let Some(found) = found else { return Ok(()) };
-    let wanted = conditions::unreadable(&found, why, ctx.now());
-    if found.data.pointer("/status/conditions") == Some(&wanted) {
+    let found = api.get_opt(&place.name).await;
+    let Some(found) = found.map_err(|error| failed(Verb::Get, error))? else {
+        return Ok(());
+    };
+    let status = found.data.get("status").cloned().unwrap_or_default();
+    let before: EnvironmentStatus = serde_json::from_value(status).unwrap_or_default();
+    let message = format!("This version of the controller cannot read the Environment: {why}");
+    let gate = Gate::new(Reason::SpecInvalid, message);
+    let said = [ConditionType::Accepted, ConditionType::Ready];
+    let generation = found.metadata.generation;
+    let wanted = conditions::amend(before.clone(), &said, &gate, generation, ctx.now());
+    if conditions::same(&before, &wanted) {
         return Ok(());
     }
     ctx.may_write("Environment", "patch")?;
-    let patch = json!({"metadata": {"uid": found.uid()}, "status": {"conditions": wanted}});
-    let patched = api
-        .patch_status(&place.name, &PatchParams::default(), &Patch::Merge(patch))
-        .await;
+    let patch = Patch::Apply(body(&place.name, found.uid(), &wanted));
+    let patched = api.patch_status(&place.name, &params(), &patch).await;
     patched
         .map(|_| ())
         .map_err(|error| failed(Verb::Patch, error))
@@ -112,20 +120,15 @@ async fn write(
     wanted: EnvironmentStatus,
     ctx: &Context,
 ) -> Result<(), Error> {
-    if environment.status.as_ref() == Some(&wanted) {
+    let before = environment.status.as_ref();
+    if before.is_some_and(|before| conditions::same(before, &wanted)) {
         return Ok(());
     }
     ctx.may_write("Environment", "patch")?;
     let name = environment.name_any();
     let api: Api<Environment> = ctx.api(&environment.namespace().unwrap_or_default());
-    let body = json!({
-        "apiVersion": Environment::api_version(&()),
-        "kind": Environment::kind(&()),
-        "metadata": {"name": name, "uid": environment.uid()},
-        "status": wanted,
-    });
-    let params = PatchParams::apply(labels::MANAGER).force();
-    match api.patch_status(&name, &params, &Patch::Apply(body)).await {
+    let patch = Patch::Apply(body(&name, environment.uid(), &wanted));
+    match api.patch_status(&name, &params(), &patch).await {
         Ok(written) => {
             ctx.caches.environments.wrote(written);
             events::publish(environment, &wanted, ctx).await;
@@ -135,4 +138,18 @@ async fn write(
         Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => Ok(()),
         Err(error) => Err(Error::api(Verb::Patch, "Environment", &name, error)),
     }
+}
+
+fn params() -> PatchParams {
+    PatchParams::apply(labels::MANAGER).force()
+}
+
+/// The uid binds it to the object that was looked at.
+fn body(name: &str, uid: Option<String>, status: &EnvironmentStatus) -> Value {
+    json!({
+        "apiVersion": Environment::api_version(&()),
+        "kind": Environment::kind(&()),
+        "metadata": {"name": name, "uid": uid},
+        "status": status,
+    })
 }

@@ -9,12 +9,17 @@ use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment};
 use k8s_openapi::api::core::v1::Secret;
-use kube::ResourceExt;
-use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::api::{
+    ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams,
+};
+use kube::{Api, ResourceExt};
 use serde_json::json;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use towpath::api::{App, Environment};
+use towpath::build::http_route::HttpRoute;
+use towpath::caches::{Place, Scope};
 use towpath::controllers;
 
 use support::apiserver::Apiserver;
@@ -264,4 +269,146 @@ async fn an_environment_on_its_way_out_is_left_alone() {
     api.patch("shop", &PatchParams::default(), &Patch::Merge(free))
         .await
         .unwrap();
+}
+
+/// The CRD of Environments as a newer version of Towpath might have it.
+async fn teach_a_newer_strategy(world: &World) {
+    let api: Api<CustomResourceDefinition> = Api::all(world.client.clone());
+    let mut crd = serde_json::to_value(api.get("environments.towpath.dev").await.unwrap()).unwrap();
+    let path = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/strategy/properties/type/enum";
+    let known = crd.pointer_mut(path).unwrap().as_array_mut().unwrap();
+    known.push(json!("Canary"));
+    let crd = serde_json::from_value(crd).unwrap();
+    api.replace("environments.towpath.dev", &PostParams::default(), &crd)
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn an_environment_of_a_newer_version_hurts_itself_alone() {
+    let Some(server) = Apiserver::shared() else {
+        return;
+    };
+    let running = Running::start(server).await;
+    teach_a_newer_strategy(&running.world).await;
+    let resource = ApiResource::erase::<Environment>(&());
+    let api: Api<DynamicObject> = Api::namespaced_with(
+        running.world.client.clone(),
+        &running.world.namespace,
+        &resource,
+    );
+    let newer: DynamicObject = serde_json::from_value(json!({
+        "apiVersion": "towpath.dev/v1alpha1", "kind": "Environment", "metadata": {"name": "newer"},
+        "spec": {"appRef": {"name": "shop"}, "release": {"image": "a:1"}, "strategy": {"type": "Canary"}},
+    }))
+    .unwrap();
+    eventually("the newer schema is served", || async {
+        api.create(&PostParams::default(), &newer).await.ok()
+    })
+    .await;
+    let told = eventually("it is told", || async {
+        let found = api.get("newer").await.unwrap();
+        let conditions = found
+            .data
+            .pointer("/status/conditions")?
+            .as_array()?
+            .clone();
+        conditions
+            .into_iter()
+            .find(|known| known["type"] == "Ready")
+    })
+    .await;
+    assert_eq!(
+        (&told["status"], &told["reason"]),
+        (&json!("False"), &json!("SpecInvalid"))
+    );
+    assert!(
+        told["message"].as_str().unwrap().contains("Canary"),
+        "{told}"
+    );
+    running.app(json!({})).await;
+    running.world.environment("shop", json!({})).await;
+    running.told("shop", "RolledOut", "RollingOut").await;
+    running.quiet().await;
+    let readable = json!({"spec": {"strategy": {"type": "RollingUpdate"}, "release": {"image": "registry.example.com/other:1"}}});
+    api.patch("newer", &PatchParams::default(), &Patch::Merge(readable))
+        .await
+        .unwrap();
+    running.told("newer", "Accepted", "ReleaseInvalid").await;
+    let status = running
+        .world
+        .api::<Environment>()
+        .get("newer")
+        .await
+        .unwrap()
+        .status
+        .unwrap();
+    let types: Vec<&str> = status
+        .conditions
+        .iter()
+        .map(|known| known.type_.as_str())
+        .collect();
+    assert_eq!(types.iter().filter(|type_| **type_ == "Stalled").count(), 1);
+    running.quiet().await;
+}
+
+#[tokio::test]
+async fn the_gateway_api_is_picked_up_when_it_comes_and_dropped_when_it_goes() {
+    let Some(server) = Apiserver::shared() else {
+        return;
+    };
+    let world = World::new(server).await;
+    let caches = &world.ctx.caches;
+    let _watches = towpath::caches::watch(caches, &world.client, &Scope::Cluster);
+    tokio::time::timeout(Duration::from_secs(30), caches.ready())
+        .await
+        .expect("ready without the Gateway API");
+    assert!(!caches.has_gateway_api());
+    let crd: CustomResourceDefinition = serde_json::from_value(json!({
+        "metadata": {
+            "name": "httproutes.gateway.networking.k8s.io",
+            "annotations": {"api-approved.kubernetes.io": "https://github.com/kubernetes-sigs/gateway-api/pull/1"},
+        },
+        "spec": {
+            "group": "gateway.networking.k8s.io",
+            "scope": "Namespaced",
+            "names": {"kind": "HTTPRoute", "plural": "httproutes", "singular": "httproute"},
+            "versions": [{"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": {
+                "type": "object", "x-kubernetes-preserve-unknown-fields": true,
+            }}}],
+        },
+    }))
+    .unwrap();
+    let crds: Api<CustomResourceDefinition> = Api::all(world.client.clone());
+    crds.create(&PostParams::default(), &crd).await.unwrap();
+    eventually("it is there", || async {
+        caches.has_gateway_api().then_some(())
+    })
+    .await;
+    let route: HttpRoute = serde_json::from_value(json!({
+        "apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute",
+        "metadata": {"name": "r", "labels": {"towpath.dev/environment": "shop"}}, "spec": {},
+    }))
+    .unwrap();
+    world
+        .api()
+        .create(&PostParams::default(), &route)
+        .await
+        .unwrap();
+    let place = Place::new(&world.namespace, "r");
+    eventually("its route is seen", || async {
+        caches.http_routes.get(&place)
+    })
+    .await;
+    crds.delete(
+        "httproutes.gateway.networking.k8s.io",
+        &DeleteParams::default(),
+    )
+    .await
+    .unwrap();
+    eventually("it is gone", || async {
+        (!caches.has_gateway_api()).then_some(())
+    })
+    .await;
+    assert!(caches.http_routes.get(&place).is_none());
 }

@@ -111,6 +111,10 @@ mod tests {
     #[test]
     fn a_conflict_looks_again() {
         assert!(matches!(
+            answered(409, "AlreadyExists", "made meanwhile"),
+            Stop::Again
+        ));
+        assert!(matches!(
             answered(409, "Conflict", "the object has been modified"),
             Stop::Again
         ));

@@ -25,6 +25,9 @@ const SLOW: Duration = Duration::from_secs(60);
 /// A CRD that was just made serves a moment later.
 const SOON: Duration = Duration::from_secs(2);
 const TRIES_SOON: usize = 15;
+/// How often in a row the API must be denied.
+const NOES: usize = 3;
+const BETWEEN: Duration = Duration::from_secs(1);
 
 /// Watches HTTPRoutes while there are such things.
 pub(super) async fn watch(caches: Arc<Caches>, client: Client, scope: Scope) {
@@ -32,10 +35,9 @@ pub(super) async fn watch(caches: Arc<Caches>, client: Client, scope: Scope) {
     let mut hints = JoinSet::new();
     hints.spawn(hint(client.clone(), scope.clone(), told));
     let mut routes = None;
-    let mut there = false;
     let mut first = true;
     loop {
-        there = exists(&client).await.unwrap_or(there);
+        let there = served(&client).await;
         routes = match (there, routes) {
             (true, None) => Some(start(&caches, &client, &scope)),
             (false, Some(running)) => stop(&caches, running).await,
@@ -95,7 +97,23 @@ async fn settle(there: bool, client: &Client, crd: &mut Receiver<bool>) -> Resul
     crd.changed().await.map_err(|_| ())
 }
 
-/// Whether HTTPRoutes are served. `None`: no answer.
+/// Whether HTTPRoutes are served. An apiserver that starts denies them for a moment: only a repeated no is one.
+async fn served(client: &Client) -> bool {
+    let mut denied = 0;
+    loop {
+        match exists(client).await {
+            Some(true) => return true,
+            Some(false) => denied += 1,
+            None => {}
+        }
+        if denied == NOES {
+            return false;
+        }
+        tokio::time::sleep(BETWEEN).await;
+    }
+}
+
+/// The apiserver's answer, if any.
 async fn exists(client: &Client) -> Option<bool> {
     match client.list_api_group_resources(GROUP_VERSION).await {
         Ok(list) => Some(
@@ -103,7 +121,8 @@ async fn exists(client: &Client) -> Option<bool> {
                 .iter()
                 .any(|resource| resource.name == PLURAL),
         ),
-        Err(kube::Error::Api(status)) if status.is_not_found() => Some(false),
+        // A group that is not served is answered in plain text, without a reason.
+        Err(kube::Error::Api(status)) if status.code == 404 => Some(false),
         Err(error) => {
             tracing::debug!(%error, "whether the Gateway API is there is not known");
             None

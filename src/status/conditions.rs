@@ -2,8 +2,6 @@
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
-use kube::api::DynamicObject;
-use serde_json::{Value, json};
 
 use crate::api::condition::Class;
 use crate::api::environment::EnvironmentStatus;
@@ -22,7 +20,14 @@ pub(super) fn merge(
     gates: &Gates,
     now: Timestamp,
 ) -> EnvironmentStatus {
-    let before = Before { environment, now };
+    let status = environment.status.as_ref();
+    let before = Before {
+        known: status
+            .map(|status| status.conditions.as_slice())
+            .unwrap_or_default(),
+        generation: environment.metadata.generation,
+        now,
+    };
     let ready = ready(plan, gates);
     let mut conditions: Vec<Condition> = ConditionType::STAGES
         .iter()
@@ -42,56 +47,40 @@ pub(super) fn merge(
     }
 }
 
-/// The status after a fault of the controller: all as it was, but for what sums it up.
-pub(super) fn faulty(environment: &Environment, gate: &Gate, now: Timestamp) -> EnvironmentStatus {
-    let before = Before { environment, now };
-    let mut status = environment.status.clone().unwrap_or_default();
-    let summaries = [
-        ConditionType::Ready,
-        ConditionType::Reconciling,
-        ConditionType::Stalled,
-    ];
-    status.conditions.retain(|known| {
-        summaries
-            .iter()
-            .all(|summary| known.type_ != summary.as_str())
-    });
-    status
-        .conditions
-        .push(before.condition(ConditionType::Ready, gate));
-    status.conditions.extend(before.summary(gate));
+/// The status when no pass could be made: all as it was, but for these conditions and what sums them up.
+pub(super) fn amend(
+    mut status: EnvironmentStatus,
+    said: &[ConditionType],
+    gate: &Gate,
+    generation: Option<i64>,
+    now: Timestamp,
+) -> EnvironmentStatus {
+    let known = std::mem::take(&mut status.conditions);
+    let before = Before {
+        known: &known,
+        generation,
+        now,
+    };
+    let amended = said.iter().map(|type_| before.condition(*type_, gate));
+    let amended: Vec<Condition> = amended.chain(before.summary(gate)).collect();
+    let replaced = |type_: &str| {
+        let summaries = [ConditionType::Reconciling, ConditionType::Stalled];
+        let types = said.iter().chain(&summaries);
+        types.into_iter().any(|other| other.as_str() == type_)
+    };
+    let kept = known.iter().filter(|known| !replaced(&known.type_));
+    status.conditions = kept.cloned().chain(amended).collect();
     status
 }
 
-/// The conditions of an Environment of which only the metadata can be read.
-pub(super) fn unreadable(object: &DynamicObject, why: &str, now: Timestamp) -> Value {
-    let known = object
-        .data
-        .pointer("/status/conditions")
-        .and_then(Value::as_array);
-    let since = |type_: &str, status: &str| {
-        let same = known
-            .into_iter()
-            .flatten()
-            .find(|known| known["type"] == type_ && known["status"] == status);
-        let since = same.and_then(|known| known["lastTransitionTime"].as_str().map(str::to_owned));
-        since.unwrap_or_else(|| now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
+/// Whether two statuses say the same; the apiserver may keep conditions in another order.
+pub(super) fn same(one: &EnvironmentStatus, other: &EnvironmentStatus) -> bool {
+    let sorted = |status: &EnvironmentStatus| {
+        let mut status = status.clone();
+        status.conditions.sort_by(|a, b| a.type_.cmp(&b.type_));
+        status
     };
-    let condition = |type_: &str, status: &str| {
-        json!({
-            "type": type_,
-            "status": status,
-            "reason": Reason::SpecInvalid.as_str(),
-            "message": shortened(&format!("This version of the controller cannot read the Environment: {why}")),
-            "observedGeneration": object.metadata.generation,
-            "lastTransitionTime": since(type_, status),
-        })
-    };
-    json!([
-        condition("Accepted", "False"),
-        condition("Ready", "False"),
-        condition("Stalled", "True")
-    ])
+    sorted(one) == sorted(other)
 }
 
 /// The first closed gate; when all stages were reached and none is closed, that all of it runs. `None`: nothing was judged.
@@ -124,17 +113,16 @@ fn pending(message: &str) -> Gate {
     }
 }
 
-/// The status before this pass.
+/// What was said before this pass.
 struct Before<'a> {
-    environment: &'a Environment,
+    known: &'a [Condition],
+    generation: Option<i64>,
     now: Timestamp,
 }
 
 impl Before<'_> {
     fn known(&self, type_: ConditionType) -> Option<&Condition> {
-        let status = self.environment.status.as_ref()?;
-        status
-            .conditions
+        self.known
             .iter()
             .find(|known| known.type_ == type_.as_str())
     }
@@ -195,7 +183,7 @@ impl Before<'_> {
             status: status.to_owned(),
             reason: gate.reason.as_str().to_owned(),
             message: shortened(&gate.message).to_owned(),
-            observed_generation: self.environment.metadata.generation,
+            observed_generation: self.generation,
             last_transition_time: same.map_or(Time(seconds(self.now)), |known| {
                 known.last_transition_time.clone()
             }),

@@ -1,4 +1,5 @@
 use jiff::SignedDuration;
+use serde_json::json;
 
 use super::*;
 
@@ -159,28 +160,33 @@ fn all_open_is_ready_and_neither_stalled_nor_reconciling() {
 #[test]
 fn a_fault_of_the_controller_is_told_beside_what_was_known() {
     let before = told(None, &all_open(), 5);
-    let status = faulty(
-        &environment(Some(before)),
-        &gate(Reason::InternalError),
-        at(9),
-    );
+    let fault = gate(Reason::InternalError);
+    let status = amend(before, &[ConditionType::Ready], &fault, Some(7), at(9));
     assert_eq!(condition(&status, "Ready").status, "Unknown");
     assert_eq!(condition(&status, "RolledOut").reason, "RolledOut");
     assert_eq!(condition(&status, "Reconciling").reason, "InternalError");
+    assert_eq!(status.conditions.len(), 11);
 }
 
 #[test]
 fn what_cannot_be_read_is_told_without_turning() {
-    let object = |status: Value| -> DynamicObject {
-        let value = json!({"metadata": {"name": "a", "generation": 2}, "status": status});
-        serde_json::from_value(value).unwrap()
-    };
-    let first = unreadable(&object(json!({})), "unknown variant `Canary`", at(5));
-    let again = unreadable(
-        &object(json!({"conditions": first})),
-        "unknown variant `Canary`",
-        at(99),
-    );
-    assert_eq!(first, again);
-    assert!(first[1]["message"].as_str().unwrap().contains("Canary"));
+    let said = [ConditionType::Accepted, ConditionType::Ready];
+    let why = gate(Reason::SpecInvalid);
+    let first = amend(told(None, &all_open(), 5), &said, &why, Some(8), at(9));
+    assert_eq!(condition(&first, "Stalled").reason, "SpecInvalid");
+    assert_eq!(condition(&first, "Accepted").observed_generation, Some(8));
+    assert!(same(
+        &first,
+        &amend(first.clone(), &said, &why, Some(8), at(99))
+    ));
+}
+
+#[test]
+fn the_order_of_conditions_says_nothing() {
+    let one = told(None, &all_open(), 5);
+    let mut other = one.clone();
+    other.conditions.reverse();
+    assert!(same(&one, &other));
+    other.conditions.pop();
+    assert!(!same(&one, &other));
 }
