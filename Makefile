@@ -18,6 +18,7 @@ cluster-down: ## Stop the local cluster and clean up after it
 
 crds: ## Generate the CRDs from src/api
 	@cargo run --quiet -- crds --directory crds
+	@rm -f charts/towpath/resources/crds/*.yaml && cp crds/*.yaml charts/towpath/resources/crds/
 
 check: ## Format, lints, fast tests; no cluster
 	@.ci/check

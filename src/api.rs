@@ -4,6 +4,7 @@ pub mod app;
 pub mod condition;
 pub mod environment;
 pub mod labels;
+mod rules;
 pub mod shared;
 
 pub use app::{App, AppSpec, Component, Role};

@@ -6,8 +6,10 @@ mod database;
 mod delete;
 pub(crate) mod foreign;
 mod patch;
-mod standing;
+pub(crate) mod standing;
 mod stop;
+
+pub(crate) use change::replaced;
 
 use kube::ResourceExt;
 

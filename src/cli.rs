@@ -1,11 +1,21 @@
 //! What people type: one file per command. Reading, deciding and rendering are apart; only the last two are golden-tested.
 
+pub mod accept_database;
+pub mod cluster;
 pub mod crds;
 pub mod exit;
 pub mod files;
+pub mod get;
+pub mod history;
 pub mod lint;
+pub mod migration;
+pub mod paint;
+pub mod retry;
+pub mod status;
 pub mod terminal;
 pub mod text;
+pub mod trigger;
+pub mod watch;
 pub mod yaml;
 
 use std::ffi::OsString;
@@ -27,10 +37,16 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Get(get::Options),
+    Status(status::Options),
+    History(history::Options),
+    Retry(retry::Options),
+    Migration(migration::Options),
+    AcceptDatabase(accept_database::Options),
+    Lint(lint::Options),
+    Crds(crds::Options),
     /// Run the controller.
     Run(crate::run::Options),
-    Crds(crds::Options),
-    Lint(lint::Options),
     /// Print the version.
     Version,
 }
@@ -68,15 +84,29 @@ fn command(called: Option<&OsString>) -> clap::Command {
 impl Command {
     fn run(self, terminal: &mut Terminal) -> Result<Exit, Failure> {
         match self {
-            Self::Run(options) => controller(options),
-            Self::Crds(options) => crds::run(&options, terminal),
+            Self::Get(options) => ask(get::run(options, terminal)),
+            Self::Status(options) => ask(status::run(options, terminal)),
+            Self::History(options) => ask(history::run(options, terminal)),
+            Self::Retry(options) => ask(retry::run(options, terminal)),
+            Self::Migration(options) => ask(migration::run(options, terminal)),
+            Self::AcceptDatabase(options) => ask(accept_database::run(options, terminal)),
             Self::Lint(options) => lint::run(&options, terminal),
+            Self::Crds(options) => crds::run(&options, terminal),
+            Self::Run(options) => controller(options),
             Self::Version => {
                 terminal.say(concat!("towpath ", env!("CARGO_PKG_VERSION")))?;
                 Ok(Exit::Done)
             }
         }
     }
+}
+
+/// Runs a command that asks the cluster; one thread is enough for it.
+fn ask(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(command)
 }
 
 /// Runs the controller until it is told to end.

@@ -1,5 +1,8 @@
 //! Towpath: a Kubernetes controller that takes an app from an image to serving traffic.
 
+// Input from outside must never end the process; tests may.
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
 pub mod api;
 pub mod apply;
 pub mod build;
@@ -22,4 +25,5 @@ pub mod revision;
 pub mod run;
 pub mod seen;
 pub mod serve;
+pub mod simulate;
 pub mod status;

@@ -1,5 +1,8 @@
 //! The command line of Towpath: the controller, the generator and what people ask.
 
+// Input from outside must never end the process; tests may.
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
 use std::process::ExitCode;
 
 fn main() -> ExitCode {

@@ -23,22 +23,29 @@ const BUDGET: Duration = Duration::from_secs(60);
 const SLOW: Duration = Duration::from_secs(600);
 /// When to look again after own writes, should the watches not tell of them.
 const AFTER_WRITES: Duration = Duration::from_secs(5);
+/// When to look again after the outside said no: what frees a name or a quota, or wakes a database, tells nobody.
+const AFTER_REFUSAL: Duration = Duration::from_secs(10);
 /// When to look again after somebody else wrote at the same time.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// One pass, that can neither hang nor stop another one. An `Err` means that the outside did not answer, never that the spec
-/// is wrong.
+/// One pass, and when the next one is.
 pub async fn reconcile(object: Arc<EnvironmentMeta>, ctx: Arc<Context>) -> Result<Action, Error> {
-    let place = Place::of(&*object);
+    let again = look(&Place::of(&*object), &ctx).await?;
+    Ok(again.map_or_else(Action::await_change, Action::requeue))
+}
+
+/// One pass, that can neither hang nor stop another one. An `Err` means that the outside did not answer, never that the spec
+/// is wrong. The answer: when to look again although nothing happened.
+pub async fn look(place: &Place, ctx: &Context) -> Result<Option<Duration>, Error> {
     let begun = Instant::now();
-    let outcome = guarded(&place, &ctx).await;
+    let outcome = guarded(place, ctx).await;
     let word = outcome.as_ref().map_or_else(Error::category, |_| "ok");
     ctx.metrics.pass("Environment", word, begun.elapsed());
-    outcome.inspect(|_| ctx.failures.clear(&place))
+    outcome.inspect(|_| ctx.failures.clear(place))
 }
 
 /// A pass within its time, whose panics are told on its object.
-async fn guarded(place: &Place, ctx: &Context) -> Result<Action, Error> {
+async fn guarded(place: &Place, ctx: &Context) -> Result<Option<Duration>, Error> {
     let work = AssertUnwindSafe(pass(place, ctx)).catch_unwind();
     let fault = match tokio::time::timeout(BUDGET, work).await {
         Ok(Ok(outcome)) => return outcome,
@@ -59,27 +66,27 @@ pub fn error_policy(object: Arc<EnvironmentMeta>, error: &Error, ctx: Arc<Contex
     Action::requeue(delay)
 }
 
-async fn pass(place: &Place, ctx: &Context) -> Result<Action, Error> {
+async fn pass(place: &Place, ctx: &Context) -> Result<Option<Duration>, Error> {
     let Some(environment) = ctx.caches.environments.get(place) else {
         return unread(place, ctx).await;
     };
     if environment.metadata.deletion_timestamp.is_some() {
         // Its children go by their owner references. Nothing is made any more.
-        return Ok(Action::await_change());
+        return Ok(None);
     }
     let seen = observe::environment(&environment, ctx).await;
     let plan = plan::environment(&seen);
     let acted = apply::run(&plan, &environment, ctx).await;
     let told = status::report(&environment, &plan, &acted, ctx).await;
-    next(&plan, acted, told, ctx.now())
+    next(&plan, acted, told, ctx.now()).map(Some)
 }
 
 /// It cannot be read. Nobody is asked to do anything for it.
-async fn unread(place: &Place, ctx: &Context) -> Result<Action, Error> {
+async fn unread(place: &Place, ctx: &Context) -> Result<Option<Duration>, Error> {
     if let Some(why) = ctx.caches.environments.unreadable(place) {
         status::report_unreadable(place, &why, ctx).await?;
     }
-    Ok(Action::await_change())
+    Ok(None)
 }
 
 /// It is gone: what was remembered and watched for it goes too.
@@ -95,17 +102,20 @@ fn next(
     acted: Acted,
     told: Result<(), Error>,
     now: Timestamp,
-) -> Result<Action, Error> {
+) -> Result<Duration, Error> {
     if let Some((_, error)) = acted.failed {
         return Err(error);
     }
     told?;
     let planned = plan.next.map(|at| until(at, now));
+    // What was planned for a moment that a refusal put off does not turn without a pause.
+    let refused = acted.refused.is_some().then_some(AFTER_REFUSAL);
+    let planned = refused.or(planned);
     let slow = SLOW.mul_f64(1.0 + rand::random::<f64>() / 10.0);
     let own = (acted.wrote > 0).then_some(AFTER_WRITES);
     let again = acted.again.then_some(AGAIN);
     let soonest = [planned, own, again].into_iter().flatten().min();
-    Ok(Action::requeue(soonest.unwrap_or(slow).min(slow)))
+    Ok(soonest.unwrap_or(slow).min(slow))
 }
 
 /// A moment that is over is soon, not at once: nothing may turn without a pause.
@@ -136,7 +146,7 @@ mod tests {
     use super::*;
     use jiff::SignedDuration;
 
-    fn requeued(plan: &Plan, acted: Acted) -> Action {
+    fn requeued(plan: &Plan, acted: Acted) -> Duration {
         next(plan, acted, Ok(()), Timestamp::UNIX_EPOCH).unwrap()
     }
 
@@ -147,23 +157,26 @@ mod tests {
             next: Some(at),
             ..Plan::default()
         };
-        assert_eq!(
-            requeued(&plan, Acted::default()),
-            Action::requeue(Duration::from_secs(3))
-        );
+        assert_eq!(requeued(&plan, Acted::default()), Duration::from_secs(3));
         let wrote = Acted {
             wrote: 1,
             ..Acted::default()
         };
-        assert_eq!(
-            requeued(&Plan::default(), wrote),
-            Action::requeue(AFTER_WRITES)
-        );
+        assert_eq!(requeued(&Plan::default(), wrote), AFTER_WRITES);
+        let refused = Acted {
+            refused: Some((
+                crate::api::ConditionType::DatabaseReady,
+                crate::api::Reason::DatabaseSilent,
+                String::new(),
+            )),
+            ..Acted::default()
+        };
+        assert_eq!(requeued(&plan, refused), AFTER_REFUSAL);
         let again = Acted {
             again: true,
             ..Acted::default()
         };
-        assert_eq!(requeued(&plan, again), Action::requeue(AGAIN));
+        assert_eq!(requeued(&plan, again), AGAIN);
     }
 
     #[test]

@@ -162,6 +162,12 @@ impl Revision {
         self.facts.entered.is_some() && self.facts.given_up.is_none()
     }
 
+    /// Whether its migration was applied: it is recorded, or it entered, which it could not have done before.
+    #[must_use]
+    pub fn was_migrated(&self) -> bool {
+        self.facts.migrated.is_some() || self.facts.entered.is_some()
+    }
+
     /// The component of that name.
     #[must_use]
     pub fn component(&self, name: &str) -> Option<&Rendered> {

@@ -189,7 +189,7 @@ async fn context(
         client: client.clone(),
         named: Named::new(clients.watch.clone(), caches.clone()),
         caches,
-        databases: Arc::new(Servers::default()),
+        databases: Arc::new(Servers {}),
         registry,
         probes: probe::client().map_err(anyhow::Error::msg)?,
         recorder: Recorder::new(client.clone(), reporter),

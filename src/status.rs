@@ -3,6 +3,7 @@
 mod conditions;
 mod events;
 
+use jiff::Timestamp;
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Resource, ResourceExt};
 use serde_json::json;
@@ -25,13 +26,21 @@ pub async fn report(
     acted: &Acted,
     ctx: &Context,
 ) -> Result<(), Error> {
-    let gates = gates(
-        plan,
-        acted,
-        ctx.failures.count(&Place::of(environment)) >= NEWS,
-    );
-    let wanted = conditions::merge(environment, plan, &gates, ctx.now());
+    let failing = ctx.failures.count(&Place::of(environment)) >= NEWS;
+    let wanted = after(environment, plan, acted, failing, ctx.now());
     write(environment, wanted, ctx).await
+}
+
+/// The status after a pass. Pure.
+#[must_use]
+pub fn after(
+    environment: &Environment,
+    plan: &Plan,
+    acted: &Acted,
+    failing: bool,
+    now: Timestamp,
+) -> EnvironmentStatus {
+    conditions::merge(environment, plan, &gates(plan, acted, failing), now)
 }
 
 /// Tells that a pass could not be finished, by the controller's own fault.

@@ -9,11 +9,13 @@ work=$cache/bench
 # Processes of the benchmark are apart from the cluster's.
 pids=$work/pids
 started=()
-rounds=${BENCH_ROUNDS:-60}
+rounds=${BENCH_ROUNDS:-40}
 controller_namespace=${NAMESPACE:-towpath-system}
 controller_user=system:serviceaccount:$controller_namespace:towpath
 # What makes the run fail at its end, when everything else is measured.
 exceeded=
+# Looks at what else is at work.
+watcher=
 export KUBECONFIG=$kubeconfig
 
 for part in prepare peers objects delay ready memory size report; do
@@ -31,6 +33,12 @@ fill() {
     text=${text//"{${pair%%=*}}"/"${pair#*=}"}
   done
   printf '%s\n' "$text"
+}
+
+# documents FILE...: as one stream.
+documents() {
+  local file
+  for file in "$@"; do printf -- '---\n'; cat "$file"; done
 }
 
 apply() { kubectl apply --server-side --force-conflicts -f -; }

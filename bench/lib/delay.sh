@@ -7,7 +7,6 @@ measure_delay() {
   second=$(shop_image v2)
   step "start Argo Rollouts" start_peers
   step "an object of each controller, settled" make_contenders "$first"
-  load_before=$(cut -d' ' -f1 /proc/loadavg)
   measure -image "$first" -other-image "$second" -rounds "$rounds" || exceeded="the delays or the writes are not as they must be"
   cp "$work/samples.csv" "$logs/bench-delays.csv" 2>/dev/null || true
   step "take them away" delete_contenders

@@ -30,7 +30,15 @@ forget_simulated_pods() {
 
 delete_namespaces() {
   kubectl delete namespace "$@" --ignore-not-found --wait=false
-  kubectl wait --for=delete --timeout 300s "${@/#/namespace/}"
+  kubectl wait --for=delete --timeout 600s "${@/#/namespace/}"
+}
+
+# explain NAMESPACE: why its Environments are not ready.
+explain() {
+  kubectl -n "$1" get pods
+  kubectl -n "$1" get environments \
+    -o 'jsonpath={range .items[*]}{range .status.conditions[?(@.type=="Ready")]}{.reason}: {.message}{"\n"}{end}{end}' |
+    sort | uniq -c | sort -rn | head
 }
 
 # until_ready NAMESPACE COUNT SECONDS: so many Environments are ready.
@@ -40,7 +48,7 @@ until_ready() {
     ready=$(kubectl -n "$namespace" get environments \
       -o 'jsonpath={range .items[*]}{.status.conditions[?(@.type=="Ready")].status}{"\n"}{end}' | grep -c True || true)
     [ "$ready" -lt "$count" ] || return 0
-    [ "$SECONDS" -lt "$end" ] || { warn "$ready of $count Environments are ready"; return 1; }
+    [ "$SECONDS" -lt "$end" ] || { warn "$ready of $count Environments are ready"; explain "$namespace"; return 1; }
     sleep 1
   done
 }

@@ -31,7 +31,7 @@ start_peers() {
   local source
   source=$(module_dir argo-rollouts github.com/argoproj/argo-rollouts)
   fill peers.yaml | apply
-  cat "$source"/manifests/crds/*-crd.yaml "$source/manifests/role/argo-rollouts-clusterrole.yaml" | apply
+  documents "$source"/manifests/crds/*-crd.yaml "$source/manifests/role/argo-rollouts-clusterrole.yaml" | apply
   account argo-rollouts
   account argo-rollouts-raised
   kubectl wait --for=condition=Established --timeout=30s crd/rollouts.argoproj.io
@@ -54,9 +54,10 @@ start_kwok() {
   local source
   source=$(module_dir kwok sigs.k8s.io/kwok)/kustomize
   fill kwok.yaml | apply
-  kubectl apply --server-side --force-conflicts -f "$source/rbac/role.yaml"
+  documents "$source/rbac/role.yaml" | apply
   account kwok
-  cat "$source"/stage/{node/fast/node-initialize,node/heartbeat-with-lease/node-heartbeat-with-lease,pod/fast/pod-ready,pod/fast/pod-complete,pod/fast/pod-delete}.yaml \
+  documents "$source"/stage/node/{fast/node-initialize,heartbeat-with-lease/node-heartbeat-with-lease}.yaml \
+    "$source"/stage/pod/fast/pod-{ready,complete,delete}.yaml \
     >"$work/stages.yaml"
   daemon kwok -- kwok --kubeconfig "$work/kwok.kubeconfig" --config "$work/stages.yaml" \
     --manage-nodes-with-annotation-selector kwok.x-k8s.io/node=fake --cidr 198.18.128.0/17 --node-lease-duration-seconds 40

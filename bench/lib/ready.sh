@@ -19,14 +19,9 @@ time_ready() {
   local begin
   kubectl create namespace bench-shop
   begin=$(now)
-  separate "$checkout"/examples/shop/{app,environment}.yaml | sed -e 's/shop-staging/bench-shop/' -e 's/shop\.localhost/bench.localhost/' |
+  documents "$checkout"/examples/shop/{app,environment}.yaml | sed -e 's/shop-staging/bench-shop/' -e 's/shop\.localhost/bench.localhost/' |
     kubectl create -f -
-  kubectl -n bench-shop wait --for=condition=Ready --timeout 120s environment/shop
+  kubectl -n bench-shop wait --for=condition=Ready --timeout 120s environment/shop || { explain bench-shop; return 1; }
   seconds_since "$begin" >"$work/ready"
   delete_namespaces bench-shop
-}
-
-separate() {
-  local file
-  for file in "$@"; do printf -- '---\n'; cat "$file"; done
 }

@@ -38,7 +38,7 @@ conditions() {
   printf '| date | %s |\n' "$(date -u +%Y-%m-%d)"
   printf '| commit | %s |\n' "$(git -C "$checkout" describe --always --dirty --abbrev=12)"
   printf '| machine | %s cores (%s), %s GiB, Linux %s |\n' "$(nproc)" "$cpu" "$memory" "$(uname -r)"
-  printf '| load before | %s%s |\n' "$load" "${disturbed:+; **not at rest**: $disturbed}"
+  printf '| machine at rest | %sload average before: %s |\n' "$(disturbed)" "$load"
   printf '| cluster | Kubernetes %s, one node and all of the control plane on this machine; etcd without fsync; kube-controller-manager at 500 requests a second |\n' \
     "$kubernetes_version"
   printf '| peers | Argo Rollouts 1.9.1 as it comes (40 requests a second), and "raised" to 1,000; simulated nodes by kwok 0.8.0 |\n'

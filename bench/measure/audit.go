@@ -193,6 +193,8 @@ func (l *Log) find(from int, matches func(Event) bool) (Event, bool, error) {
 	return first, found, l.failed
 }
 
+var errPatience = fmt.Errorf("no such request within %s", patience)
+
 // await waits until an event matches.
 func (l *Log) await(ctx context.Context, from int, matches func(Event) bool) (Event, error) {
 	deadline := time.Now().Add(patience)
@@ -202,7 +204,7 @@ func (l *Log) await(ctx context.Context, from int, matches func(Event) bool) (Ev
 			return event, err
 		}
 		if time.Now().After(deadline) {
-			return Event{}, fmt.Errorf("no such request within %s", patience)
+			return Event{}, errPatience
 		}
 		if err := sleep(ctx, pause); err != nil {
 			return Event{}, err

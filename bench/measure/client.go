@@ -41,9 +41,19 @@ func newClient(o Options) (*Client, error) {
 	return &Client{o.server, http.Client{Transport: transport, Timeout: 30 * time.Second}}, nil
 }
 
-// replace sets one field of an object, and returns the request's id in the audit log.
-func (c *Client) replace(ctx context.Context, path, field, value string) (string, error) {
-	patch, err := json.Marshal([]map[string]string{{"op": "replace", "path": field, "value": value}})
+// Field is one of an object, by its JSON pointer, and its new value.
+type Field struct {
+	Op    string `json:"op"`
+	Path  string `json:"path"`
+	Value string `json:"value"`
+}
+
+// replace sets fields of an object, and returns the request's id in the audit log.
+func (c *Client) replace(ctx context.Context, path string, fields []Field) (string, error) {
+	for index := range fields {
+		fields[index].Op = "replace"
+	}
+	patch, err := json.Marshal(fields)
 	if err != nil {
 		return "", err
 	}

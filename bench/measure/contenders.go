@@ -10,8 +10,9 @@ import (
 type Contender struct {
 	name   string
 	path   string // of the object, at the apiserver
-	field  string // the one that is changed
 	change string // what is changed, for people
+	// The fields of a change, the number of which is new every time.
+	fields func(image string, number int) []Field
 	cause  Match  // the write that the change causes
 	before *Match // what must be answered before that write is sent
 	// Whether the controller has done all that the change asks for.
@@ -37,7 +38,7 @@ const (
 	ours          = "Towpath"
 	oursNamespace = prefix + "towpath"
 
-	containerImage = "/spec/template/spec/containers/0/image"
+	container = "/spec/template/spec/containers/0"
 )
 
 func contenders(user string) []Contender {
@@ -45,7 +46,7 @@ func contenders(user string) []Contender {
 		{
 			name: native, change: "image of a Deployment → its new ReplicaSet",
 			path:    "/apis/apps/v1/namespaces/" + prefix + "native/deployments/web",
-			field:   containerImage,
+			fields:  podTemplate,
 			cause:   Match{"system:serviceaccount:kube-system:deployment-controller", "create", "replicasets", prefix + "native"},
 			settled: deploymentSettled,
 		},
@@ -54,7 +55,7 @@ func contenders(user string) []Contender {
 		{
 			name: ours, change: "`spec.release` of an Environment → its patched Deployment",
 			path:    "/apis/towpath.dev/v1alpha1/namespaces/" + oursNamespace + "/environments/web",
-			field:   "/spec/release/image",
+			fields:  func(image string, _ int) []Field { return []Field{{Path: "/spec/release/image", Value: image}} },
 			cause:   Match{user, "patch", "deployments", oursNamespace},
 			before:  &Match{user, "create", "controllerrevisions", oursNamespace},
 			settled: environmentSettled,
@@ -62,11 +63,19 @@ func contenders(user string) []Contender {
 	}
 }
 
+// podTemplate changes the image, and a variable: else going back to an image would find its ReplicaSet and make none.
+func podTemplate(image string, number int) []Field {
+	return []Field{
+		{Path: container + "/image", Value: image},
+		{Path: container + "/env/0/value", Value: strconv.Itoa(number)},
+	}
+}
+
 func rollout(name, namespace, account string) Contender {
 	return Contender{
 		name: name, change: "image of a Rollout → its new ReplicaSet",
 		path:    "/apis/argoproj.io/v1alpha1/namespaces/" + namespace + "/rollouts/web",
-		field:   containerImage,
+		fields:  podTemplate,
 		cause:   Match{"system:serviceaccount:" + prefix + "system:" + account, "create", "replicasets", namespace},
 		settled: rolloutSettled,
 	}

@@ -37,9 +37,9 @@ func run(ctx context.Context, args []string) error {
 	if options.quiet > 0 {
 		return countAtRest(ctx, log, options)
 	}
-	samples, err := sampleAll(ctx, client, log, options)
-	if err != nil {
+	sampler := &Sampler{client: client, log: log, options: options}
+	if err := sampler.all(ctx); err != nil {
 		return err
 	}
-	return writeResults(options, samples, countWrites(log.all(), samples))
+	return writeResults(options, sampler.samples, countWrites(log.all(), sampler.samples))
 }

@@ -98,14 +98,17 @@ func TestWritesAreCountedFromChangeToChange(t *testing.T) {
 		event("towpath", "patch", "deployments", 12*second, 12*second),
 		event("towpath", "patch", "deployments", 13*second, 13*second),
 		event("towpath", "update", "services", 14*second, 14*second),
+		event("towpath", "patch", "pods", 16*second, 16*second),
 	}
 	change := func(at time.Duration) Sample {
 		return Sample{
-			Contender: ours, Change: event("admin", "patch", "environments", at, at),
+			Contender: ours, Pace: settled, Change: event("admin", "patch", "environments", at, at),
 			Cause: event("towpath", "patch", "deployments", at, at),
 		}
 	}
-	tally := countWrites(events, []Sample{change(0), change(10 * second)})
+	hurried := change(15 * second)
+	hurried.Pace = succession
+	tally := countWrites(events, []Sample{change(0), change(10 * second), hurried})
 	want := []string{
 		"changed child (the Deployment): 2, allowed 1", "anything else: 1, allowed 0", "update services web: 200",
 	}

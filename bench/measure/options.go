@@ -17,6 +17,7 @@ type Options struct {
 	images      [2]string
 	only        string
 	rounds      int
+	blocks      int
 	quiet       time.Duration
 }
 
@@ -31,7 +32,8 @@ func parseOptions(args []string) (Options, error) {
 	flags.StringVar(&o.images[0], "image", "", "image that the objects run at first, by digest")
 	flags.StringVar(&o.images[1], "other-image", "", "image that they are changed to and back, by digest")
 	flags.StringVar(&o.only, "only", "", "measure this contender only")
-	flags.IntVar(&o.rounds, "rounds", 60, "changes of each object, 1 to 1000")
+	flags.IntVar(&o.rounds, "rounds", 40, "changes of each object when all is settled, 1 to 1000")
+	flags.IntVar(&o.blocks, "blocks", 2, "times 20 changes of each object in succession, 0 to 50")
 	flags.DurationVar(&o.quiet, "quiet", 0, "count what the Towpath controller asks for in this time, and nothing else")
 	if err := flags.Parse(args); err != nil {
 		return Options{}, err
@@ -56,6 +58,9 @@ func (o Options) check() error {
 	}
 	if o.rounds < 1 || o.rounds > 1000 {
 		problems = append(problems, errors.New("-rounds must be from 1 to 1000"))
+	}
+	if o.blocks < 0 || o.blocks > 50 {
+		problems = append(problems, errors.New("-blocks must be from 0 to 50"))
 	}
 	return errors.Join(problems...)
 }

@@ -33,46 +33,68 @@ func writeResults(o Options, samples []Sample, tally Tally) error {
 
 func delayTable(samples []Sample) string {
 	var text strings.Builder
-	text.WriteString("| controller | what is measured | samples | p50 | p90 | p99 | max | p50, ours = 1 |\n|---|---|--:|--:|--:|--:|--:|--:|\n")
-	base := percentile(delays(samples, ours), 50)
-	for _, contender := range contenders("") {
-		sorted := delays(samples, contender.name)
-		if len(sorted) == 0 {
-			continue
+	text.WriteString("| changes | controller | what is measured | samples | p50 | p90 | p99 | max | p50, ours = 1 |\n|---|---|---|--:|--:|--:|--:|--:|--:|\n")
+	for _, pace := range []Pace{settled, succession} {
+		base := percentile(delays(samples, pace, ours), 50)
+		for _, contender := range contenders("") {
+			sorted := delays(samples, pace, contender.name)
+			if len(sorted) > 0 {
+				fmt.Fprintf(&text, "| %s | %s | %s | %d | %s | %s | %s | %s | %s |\n", pace, contender.name, contender.change, len(sorted),
+					ms(percentile(sorted, 50)), ms(percentile(sorted, 90)), ms(percentile(sorted, 99)), ms(percentile(sorted, 100)),
+					times(percentile(sorted, 50), base))
+			}
 		}
-		fmt.Fprintf(&text, "| %s | %s | %d | %s | %s | %s | %s | %s |\n", contender.name, contender.change, len(sorted),
-			ms(percentile(sorted, 50)), ms(percentile(sorted, 90)), ms(percentile(sorted, 99)), ms(percentile(sorted, 100)),
-			times(percentile(sorted, 50), base))
 	}
+	text.WriteString(`
+"Settled": one object of each controller, changed in turn, each when nothing else is under way. "In succession": an object is
+changed as soon as the write of its last change was seen, while pods still start and end.
+`)
+	for _, contender := range contenders("") {
+		if lost := lost(samples, contender.name); lost > 0 {
+			fmt.Fprintf(&text, "\n%d changes of %s were followed by no write within %s; they are in no figure.\n", lost, contender.name, patience)
+		}
+	}
+	text.WriteString(parts(samples))
 	text.WriteString(verdicts(samples))
 	return text.String()
 }
 
-// verdicts says whether the aims are met, and what of our delay is before and after the revision.
-func verdicts(samples []Sample) string {
-	mine, theirs := delays(samples, ours), delays(samples, rollouts)
-	if len(mine) == 0 {
-		return ""
-	}
+// parts says what of our delay, when all is settled, is before and after the revision.
+func parts(samples []Sample) string {
 	var toRevision, revision, after []time.Duration
 	for _, sample := range samples {
-		if sample.Before != nil {
+		if sample.Before != nil && sample.Pace == settled {
 			toRevision = append(toRevision, sample.Before.Received.Sub(sample.Change.Completed))
 			revision = append(revision, sample.Before.Completed.Sub(sample.Before.Received))
 			after = append(after, sample.Cause.Received.Sub(sample.Before.Completed))
 		}
 	}
+	if len(after) == 0 {
+		return ""
+	}
 	slices.Sort(toRevision)
 	slices.Sort(revision)
 	slices.Sort(after)
-	p50 := percentile(mine, 50)
-	text := fmt.Sprintf("\nOf ours, at the median: %s until the revision is sent, %s until it is stored, %s until the Deployment is sent.\n",
+	return fmt.Sprintf("\nOurs, settled, at the median: %s until the revision is sent, %s until it is stored, %s until the Deployment is sent.\n",
 		ms(percentile(toRevision, 50)), ms(percentile(revision, 50)), ms(percentile(after, 50)))
-	text += fmt.Sprintf("\nAim: p50 under %s: %s.", ms(aimP50), met(p50 < aimP50))
-	if len(theirs) > 0 {
-		text += fmt.Sprintf(" At least %d times sooner than Argo Rollouts: %s.", aimRatio, met(percentile(theirs, 50) >= aimRatio*p50))
+}
+
+// verdicts says whether the aims are met.
+func verdicts(samples []Sample) string {
+	var text strings.Builder
+	for _, pace := range []Pace{settled, succession} {
+		mine, theirs := delays(samples, pace, ours), delays(samples, pace, rollouts)
+		if len(mine) == 0 || len(theirs) == 0 {
+			continue
+		}
+		p50 := percentile(mine, 50)
+		if pace == settled {
+			fmt.Fprintf(&text, "\nAim, settled: p50 under %s: %s.\n", ms(aimP50), met(p50 < aimP50))
+		}
+		fmt.Fprintf(&text, "\nAim, %s: p50 at least %d times sooner than Argo Rollouts: %s.\n", pace, aimRatio,
+			met(percentile(theirs, 50) >= aimRatio*p50))
 	}
-	return text + "\n"
+	return text.String()
 }
 
 func met(is bool) string {
@@ -96,15 +118,25 @@ func writesTable(tally Tally) string {
 
 func middle(sorted []int) int { return sorted[(len(sorted)-1)/2] }
 
-func delays(samples []Sample, contender string) []time.Duration {
+func delays(samples []Sample, pace Pace, contender string) []time.Duration {
 	var found []time.Duration
 	for _, sample := range samples {
-		if sample.Contender == contender {
+		if sample.Contender == contender && sample.Pace == pace && !sample.Lost {
 			found = append(found, sample.delay())
 		}
 	}
 	slices.Sort(found)
 	return found
+}
+
+func lost(samples []Sample, contender string) int {
+	count := 0
+	for _, sample := range samples {
+		if sample.Contender == contender && sample.Lost {
+			count++
+		}
+	}
+	return count
 }
 
 // percentile is the smallest delay that at least that share of the sorted ones does not exceed.
@@ -129,9 +161,12 @@ func times(duration, base time.Duration) string {
 
 func csv(samples []Sample) string {
 	var text strings.Builder
-	text.WriteString("contender,changed,milliseconds\n")
+	text.WriteString("contender,pace,changed,milliseconds\n")
 	for _, sample := range samples {
-		fmt.Fprintf(&text, "%q,%s,%.3f\n", sample.Contender, sample.Change.Completed.Format(time.RFC3339Nano),
+		if sample.Lost {
+			continue
+		}
+		fmt.Fprintf(&text, "%q,%s,%s,%.3f\n", sample.Contender, sample.Pace, sample.Change.Completed.Format(time.RFC3339Nano),
 			float64(sample.delay().Microseconds())/1000)
 	}
 	return text.String()

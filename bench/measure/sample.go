@@ -2,20 +2,34 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
 // Sample is one change and what it caused.
 type Sample struct {
 	Contender string
+	Pace      Pace
 	Change    Event
 	Cause     Event
 	Before    *Event // the write that had to come before
+	Lost      bool   // nothing was caused, for as long as patience lasts
 }
 
 // delay is from the answered change to the arrival of the write that it causes.
 func (s Sample) delay() time.Duration { return s.Cause.Received.Sub(s.Change.Completed) }
+
+// Pace is what a change waits for.
+type Pace string
+
+const (
+	// Everything has settled: the controllers have nothing else to do.
+	settled Pace = "settled"
+	// The write of the change before was seen: pods of it are still starting and ending.
+	succession Pace = "in succession"
+)
 
 const (
 	patience       = 30 * time.Second
@@ -23,68 +37,122 @@ const (
 	// Between two looks at an object that settles, and before the next change.
 	lookEvery = 250 * time.Millisecond
 	rest      = 700 * time.Millisecond
+	// Changes of an object in succession before another one has its turn.
+	block = 20
 )
 
-// sampleAll changes one object after the other, round by round; nothing else is under way when one is changed.
-func sampleAll(ctx context.Context, client *Client, log *Log, o Options) ([]Sample, error) {
-	all := contenders(o.user)
-	var samples []Sample
-	for round := 0; round < o.rounds; round++ {
-		for _, contender := range all {
-			if o.only != "" && o.only != contender.name {
-				continue
-			}
-			sample, err := sampleOne(ctx, client, log, contender, o.images[(round+1)%2])
-			if err != nil {
-				return nil, fmt.Errorf("%s, round %d: %w", contender.name, round+1, err)
-			}
-			samples = append(samples, sample)
-		}
-		if (round+1)%10 == 0 {
-			fmt.Printf("    %d of %d rounds\n", round+1, o.rounds)
-		}
-	}
-	return samples, nil
+// Sampler changes one object at a time.
+type Sampler struct {
+	client  *Client
+	log     *Log
+	options Options
+	number  int // of changes
+	samples []Sample
 }
 
-func sampleOne(ctx context.Context, client *Client, log *Log, contender Contender, image string) (Sample, error) {
-	sample := Sample{Contender: contender.name}
-	if err := log.quiet(ctx, rest, 4*rest); err != nil {
-		return sample, err
+// all changes one object after the other, round by round: first each when all is settled, then each in succession.
+func (s *Sampler) all(ctx context.Context) error {
+	for round := range s.options.rounds {
+		for _, contender := range s.contenders() {
+			if err := s.one(ctx, contender, settled); err != nil {
+				return err
+			}
+		}
+		if (round+1)%10 == 0 {
+			fmt.Printf("    settled: %d of %d rounds\n", round+1, s.options.rounds)
+		}
 	}
-	from := log.length()
-	id, err := client.replace(ctx, contender.path, contender.field, image)
+	for range s.options.blocks {
+		for _, contender := range s.contenders() {
+			for range block {
+				if err := s.one(ctx, contender, succession); err != nil {
+					return err
+				}
+			}
+			if err := s.settle(ctx, contender); err != nil {
+				return err
+			}
+		}
+	}
+	fmt.Printf("    in succession: %d changes of each\n", s.options.blocks*block)
+	return nil
+}
+
+func (s *Sampler) contenders() []Contender {
+	return slices.DeleteFunc(contenders(s.options.user), func(contender Contender) bool {
+		return s.options.only != "" && s.options.only != contender.name
+	})
+}
+
+func (s *Sampler) one(ctx context.Context, contender Contender, pace Pace) error {
+	if pace == settled {
+		if err := s.log.quiet(ctx, rest, 4*rest); err != nil {
+			return err
+		}
+	}
+	sample, err := s.change(ctx, contender)
+	if err != nil {
+		return fmt.Errorf("%s, %s, change %d: %w", contender.name, pace, s.number, err)
+	}
+	sample.Pace = pace
+	s.samples = append(s.samples, sample)
+	if pace == settled {
+		return s.settle(ctx, contender)
+	}
+	return nil
+}
+
+func (s *Sampler) change(ctx context.Context, contender Contender) (Sample, error) {
+	sample := Sample{Contender: contender.name}
+	from := s.log.length()
+	s.number++
+	// Odd after even and even after odd, whoever has its turn.
+	image := s.options.images[1-s.turns(contender)%2]
+	id, err := s.client.replace(ctx, contender.path, contender.fields(image, s.number))
 	if err != nil {
 		return sample, err
 	}
-	sample.Change, err = log.await(ctx, from, func(event Event) bool { return event.AuditID == id })
+	sample.Change, err = s.log.await(ctx, from, func(event Event) bool { return event.AuditID == id })
 	if err != nil {
 		return sample, fmt.Errorf("the change is not in the audit log: %w", err)
 	}
 	caused := func(match Match) func(Event) bool {
 		return func(event Event) bool { return match.fits(event) && event.Received.After(sample.Change.Received) }
 	}
-	sample.Cause, err = log.await(ctx, from, caused(contender.cause))
+	sample.Cause, err = s.log.await(ctx, from, caused(contender.cause))
+	if errors.Is(err, errPatience) && contender.name != ours {
+		sample.Lost = true
+		return sample, nil
+	}
 	if err != nil {
 		return sample, fmt.Errorf("%s: %w", contender.cause, err)
 	}
-	if contender.before != nil {
-		before, found, err := log.find(from, caused(*contender.before))
-		if err != nil {
-			return sample, err
-		}
-		if !found || !before.Completed.Before(sample.Cause.Received) {
-			return sample, fmt.Errorf("%s did not come before %s", contender.before, contender.cause)
-		}
-		sample.Before = &before
+	if contender.before == nil {
+		return sample, nil
 	}
-	return sample, settle(ctx, client, contender)
+	before, found, err := s.log.find(from, caused(*contender.before))
+	if err == nil && (!found || !before.Completed.Before(sample.Cause.Received)) {
+		err = fmt.Errorf("%s did not come before %s", contender.before, contender.cause)
+	}
+	sample.Before = &before
+	return sample, err
 }
 
-func settle(ctx context.Context, client *Client, contender Contender) error {
+// turns is how often an object was changed.
+func (s *Sampler) turns(contender Contender) int {
+	turns := 0
+	for _, sample := range s.samples {
+		if sample.Contender == contender.name {
+			turns++
+		}
+	}
+	return turns
+}
+
+func (s *Sampler) settle(ctx context.Context, contender Contender) error {
 	deadline := time.Now().Add(settlePatience)
 	for {
-		live, err := client.get(ctx, contender.path)
+		live, err := s.client.get(ctx, contender.path)
 		if err != nil {
 			return err
 		}
@@ -92,7 +160,7 @@ func settle(ctx context.Context, client *Client, contender Contender) error {
 			return nil
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("it has not settled within %s", settlePatience)
+			return fmt.Errorf("%s has not settled within %s", contender.name, settlePatience)
 		}
 		if err := sleep(ctx, lookEvery); err != nil {
 			return err

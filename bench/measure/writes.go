@@ -37,24 +37,19 @@ type Tally struct {
 	others []string
 }
 
-// countWrites looks at what our controller asked for between one change of its object and the next. Events are apart, and
-// so are watches.
+// countWrites looks at what our controller asked for between one change of its settled object and the next. Events are
+// apart, and so are watches.
 func countWrites(events []Event, samples []Sample) Tally {
 	tally := Tally{counts: make([][]int, len(kinds))}
-	var changes []time.Time
-	var user string
-	for _, sample := range samples {
-		if sample.Contender == ours {
-			changes = append(changes, sample.Change.Received)
-			user = sample.Cause.User.Name
-		}
-	}
-	for index := range changes {
+	mine := slices.DeleteFunc(slices.Clone(samples), func(sample Sample) bool { return sample.Contender != ours })
+	for index, sample := range mine {
 		var end time.Time
-		if index+1 < len(changes) {
-			end = changes[index+1]
+		if index+1 < len(mine) {
+			end = mine[index+1].Change.Received
 		}
-		tally.add(between(events, user, changes[index], end))
+		if sample.Pace == settled {
+			tally.add(between(events, sample.Cause.User.Name, sample.Change.Received, end))
+		}
 	}
 	return tally
 }

@@ -30,7 +30,7 @@ die() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
 # needs TOOL HOW: a missing tool is named with the way to get it.
 needs() { command -v "$1" >/dev/null || die "needs $1: $2"; }
 needs_crane() { needs crane "\`make cluster\` builds it, or go install github.com/google/go-containerregistry/cmd/crane@v0.22.1"; }
-needs_helm() { needs helm "\`make cluster\` builds it, or https://helm.sh/docs/intro/install (3.14 or newer)"; }
+needs_helm() { needs helm "\`make cluster\` builds it, or https://helm.sh/docs/intro/install (3.17 or newer)"; }
 needs_kubectl() { needs kubectl "\`make cluster\` builds it, or https://kubernetes.io/docs/tasks/tools"; }
 
 # step TEXT COMMAND...: one line with the time that it took. What the command says is shown only when it fails.

@@ -6,6 +6,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::rules;
 use super::shared::{EnvFrom, EnvVar, Health, Liveness, NameRef, Resources};
 
 /// What an app is: its components, health, configuration, database and migration.
@@ -268,10 +269,8 @@ pub enum Update {
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[x_kube(
-    validation = Rule::new("isQuantity(self.size) && quantity(self.size).isGreaterThan(quantity('0'))")
-        .message("size must be a quantity above 0 such as 1Gi"),
-    validation = Rule::new("!isQuantity(self.size) || !isQuantity(oldSelf.size) || quantity(self.size).compareTo(quantity(oldSelf.size)) >= 0")
-        .message("size must not shrink"),
+    validation = rules::size("1Gi"),
+    validation = rules::size_grows(),
     validation = Rule::new("has(self.storageClassName) == has(oldSelf.storageClassName) && (!has(self.storageClassName) || self.storageClassName == oldSelf.storageClassName)")
         .message("storageClassName must not change: it is immutable"),
 )]

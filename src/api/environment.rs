@@ -1,10 +1,11 @@
 //! `Environment`: where a release of an App runs.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use kube::{CustomResource, KubeSchema};
+use kube::{CustomResource, KubeSchema, ResourceExt};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::rules;
 use super::shared::{EnvFrom, EnvVar, NameRef, Resources};
 
 /// Where a release of an App runs: development, staging or production.
@@ -98,7 +99,7 @@ pub struct Release {
         length(min = 1, max = 512),
         regex(pattern = r"^[a-zA-Z0-9][-a-zA-Z0-9._:/@]*$")
     )]
-    #[x_kube(validation = Rule::new("self.matches('(:[a-zA-Z0-9_][-a-zA-Z0-9_.]{0,127}|@sha256:[0-9a-f]{64})$')")
+    #[x_kube(validation = Rule::new("self.matches('^[^@]+:[a-zA-Z0-9_][-a-zA-Z0-9_.]{0,127}$|@sha256:[0-9a-f]{64}$')")
         .message("image must name a tag or a digest, such as registry.example.com/shop:1.4.2"))]
     pub image: Option<String>,
     /// Images of single components; they win over `image`.
@@ -128,7 +129,7 @@ pub struct ComponentImage {
         length(min = 1, max = 512),
         regex(pattern = r"^[a-zA-Z0-9][-a-zA-Z0-9._:/@]*$")
     )]
-    #[x_kube(validation = Rule::new("self.matches('(:[a-zA-Z0-9_][-a-zA-Z0-9_.]{0,127}|@sha256:[0-9a-f]{64})$')")
+    #[x_kube(validation = Rule::new("self.matches('^[^@]+:[a-zA-Z0-9_][-a-zA-Z0-9_.]{0,127}$|@sha256:[0-9a-f]{64}$')")
         .message("image must name a tag or a digest, such as registry.example.com/shop:1.4.2"))]
     pub image: String,
 }
@@ -275,10 +276,8 @@ pub enum Provider {
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[x_kube(
-    validation = Rule::new("isQuantity(self.size) && quantity(self.size).isGreaterThan(quantity('0'))")
-        .message("size must be a quantity above 0 such as 5Gi"),
-    validation = Rule::new("!isQuantity(self.size) || !isQuantity(oldSelf.size) || quantity(self.size).compareTo(quantity(oldSelf.size)) >= 0")
-        .message("size must not shrink"),
+    validation = rules::size("5Gi"),
+    validation = rules::size_grows(),
     validation = Rule::new("has(self.storageClassName) == has(oldSelf.storageClassName) && (!has(self.storageClassName) || self.storageClassName == oldSelf.storageClassName)")
         .message("storageClassName must not change: it is immutable"),
 )]
@@ -336,7 +335,7 @@ pub struct EnvironmentStatus {
     /// The generation of the Environment that this status speaks of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// The App that the present revision was made from.
+    /// The App that is spoken of: the one that the present revision was made from, or the one that none can be made from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub app: Option<AppSeen>,
     /// What serves, in short: the image's tag or digest, and the commit.
@@ -384,6 +383,18 @@ pub struct AppSeen {
     pub uid: String,
     /// Its generation.
     pub generation: i64,
+}
+
+impl AppSeen {
+    /// The App as it was read.
+    #[must_use]
+    pub fn of(app: &super::App) -> Self {
+        Self {
+            name: app.name_any(),
+            uid: app.uid().unwrap_or_default(),
+            generation: app.metadata.generation.unwrap_or_default(),
+        }
+    }
 }
 
 /// A component as it runs.

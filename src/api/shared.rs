@@ -3,6 +3,8 @@
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
+use super::rules;
+
 /// One environment variable: a value, a key of a Secret or a key of a ConfigMap in the same namespace.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -72,12 +74,9 @@ pub struct KeyRef {
 #[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[x_kube(
-    validation = Rule::new("!has(self.requests) || !has(self.limits) || !has(self.requests.cpu) || !has(self.limits.cpu) || !isQuantity(self.requests.cpu) || !isQuantity(self.limits.cpu) || quantity(self.requests.cpu).compareTo(quantity(self.limits.cpu)) <= 0")
-        .message("requests.cpu must not be above limits.cpu"),
-    validation = Rule::new("!has(self.requests) || !has(self.limits) || !has(self.requests.memory) || !has(self.limits.memory) || !isQuantity(self.requests.memory) || !isQuantity(self.limits.memory) || quantity(self.requests.memory).compareTo(quantity(self.limits.memory)) <= 0")
-        .message("requests.memory must not be above limits.memory"),
-    validation = Rule::new("!has(self.requests) || !has(self.limits) || !has(self.requests.ephemeralStorage) || !has(self.limits.ephemeralStorage) || !isQuantity(self.requests.ephemeralStorage) || !isQuantity(self.limits.ephemeralStorage) || quantity(self.requests.ephemeralStorage).compareTo(quantity(self.limits.ephemeralStorage)) <= 0")
-        .message("requests.ephemeralStorage must not be above limits.ephemeralStorage"),
+    validation = rules::within_limits("cpu"),
+    validation = rules::within_limits("memory"),
+    validation = rules::within_limits("ephemeralStorage"),
 )]
 pub struct Resources {
     /// What the scheduler sets aside. Default: nothing.
@@ -92,10 +91,9 @@ pub struct Resources {
 #[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[x_kube(
-    validation = Rule::new("!has(self.cpu) || (isQuantity(self.cpu) && !quantity(self.cpu).isLessThan(quantity('0')))").message("cpu must be a quantity such as 100m or 2"),
-    validation = Rule::new("!has(self.memory) || (isQuantity(self.memory) && !quantity(self.memory).isLessThan(quantity('0')))").message("memory must be a quantity such as 128Mi or 2Gi"),
-    validation = Rule::new("!has(self.ephemeralStorage) || (isQuantity(self.ephemeralStorage) && !quantity(self.ephemeralStorage).isLessThan(quantity('0')))")
-        .message("ephemeralStorage must be a quantity such as 1Gi"),
+    validation = rules::quantity("cpu", "100m or 2"),
+    validation = rules::quantity("memory", "128Mi or 2Gi"),
+    validation = rules::quantity("ephemeralStorage", "1Gi"),
 )]
 pub struct ResourceList {
     /// Processor time, in cores: `100m` is a tenth of one.

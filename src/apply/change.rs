@@ -109,7 +109,7 @@ impl Writer<'_> {
 }
 
 /// What others may have added to, by kind.
-fn replaced(kind: &str) -> &'static [&'static str] {
+pub(crate) fn replaced(kind: &str) -> &'static [&'static str] {
     match kind {
         "Deployment" | "StatefulSet" => &["/spec/template"],
         "Service" => &["/spec/selector", "/spec/ports"],

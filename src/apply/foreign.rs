@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 const AT_ONCE: SignedDuration = SignedDuration::from_secs(60);
 
 /// Foreign additions of one Environment's children.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Foreign {
     removed: BTreeMap<String, Timestamp>,
     stubborn: BTreeSet<String>,

@@ -9,7 +9,7 @@ use crate::observe::{belongs, controller};
 
 /// Whose it is.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(crate) enum Standing {
     /// This Environment's: by its owner reference, as data that was kept for it, or because a person hands it over.
     Ours,
     /// It is on its way out.
@@ -20,7 +20,7 @@ pub(super) enum Standing {
 
 impl Standing {
     /// Of an object that was read just now.
-    pub(super) fn of<K: Kept>(object: &K, environment: &Environment) -> Self {
+    pub(crate) fn of<K: Kept>(object: &K, environment: &Environment) -> Self {
         let (kind, name) = (K::kind(&()), object.name_any());
         if object.meta().deletion_timestamp.is_some() || is_of_earlier(object, environment) {
             return Self::Leaving(format!(

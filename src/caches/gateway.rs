@@ -30,7 +30,7 @@ const TRIES_SOON: usize = 15;
 pub(super) async fn watch(caches: Arc<Caches>, client: Client, scope: Scope) {
     let (told, mut crd) = channel(false);
     let mut hints = JoinSet::new();
-    hints.spawn(watch_crd(client.clone(), told));
+    hints.spawn(hint(client.clone(), scope.clone(), told));
     let mut routes = None;
     let mut there = false;
     let mut first = true;
@@ -111,19 +111,10 @@ async fn exists(client: &Client) -> Option<bool> {
     }
 }
 
-/// Tells whether the CRD is there, at each of its changes; where it may not be watched, nudges from time to time.
-async fn watch_crd(client: Client, told: Sender<bool>) {
-    let api: Api<PartialObjectMeta<CustomResourceDefinition>> = Api::all(client);
-    let config = config().fields(&format!("metadata.name={CRD}"));
-    let mut events = Box::pin(watcher(api, config).default_backoff());
-    while let Some(event) = events.next().await {
-        match event {
-            Ok(Event::Apply(_) | Event::InitApply(_)) => drop(told.send(true)),
-            Ok(Event::Delete(_)) => drop(told.send(false)),
-            Ok(Event::Init | Event::InitDone) => {}
-            Err(error) if forbidden(&error) => break,
-            Err(error) => tracing::debug!(%error, "the watch of the Gateway API's CRD failed"),
-        }
+/// Tells when it is worth asking again. Who looks in single namespaces has no right to watch a CRD: a nudge from time to time.
+async fn hint(client: Client, scope: Scope, told: Sender<bool>) {
+    if matches!(scope, Scope::Cluster) {
+        watch_crd(client, &told).await;
     }
     loop {
         tokio::time::sleep(SLOW).await;
@@ -136,4 +127,20 @@ fn forbidden(error: &Error) -> bool {
         return false;
     };
     matches!(source, kube::Error::Api(status) if status.is_forbidden())
+}
+
+/// Tells whether the CRD is there, at each of its changes, as long as it may be watched.
+async fn watch_crd(client: Client, told: &Sender<bool>) {
+    let api: Api<PartialObjectMeta<CustomResourceDefinition>> = Api::all(client);
+    let config = config().fields(&format!("metadata.name={CRD}"));
+    let mut events = Box::pin(watcher(api, config).default_backoff());
+    while let Some(event) = events.next().await {
+        match event {
+            Ok(Event::Apply(_) | Event::InitApply(_)) => drop(told.send(true)),
+            Ok(Event::Delete(_)) => drop(told.send(false)),
+            Ok(Event::Init | Event::InitDone) => {}
+            Err(error) if forbidden(&error) => return,
+            Err(error) => tracing::debug!(%error, "the watch of the Gateway API's CRD failed"),
+        }
+    }
 }

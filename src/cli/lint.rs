@@ -3,6 +3,8 @@
 mod cel;
 mod schema;
 mod sentence;
+#[cfg(test)]
+mod tests;
 mod together;
 
 use std::collections::BTreeMap;
@@ -129,7 +131,7 @@ pub fn check(sources: &[(String, String)]) -> Report {
             }
         }
         for object in objects {
-            report.object(&kinds, object, &mut sound);
+            report.object(kinds, object, &mut sound);
         }
     }
     for (object, path, sentence) in together::check(&sound) {

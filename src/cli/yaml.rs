@@ -4,6 +4,7 @@
 //! YAML 1.1: what looks like text elsewhere may be a boolean or a number there, and be refused.
 
 mod compose;
+mod entries;
 mod node;
 mod scalar;
 

@@ -27,14 +27,30 @@ pub struct Counted {
 }
 
 impl Counted {
-    fn is_due(&self, now: Timestamp) -> bool {
+    /// The answers counted so far, if they are about this revision.
+    pub(crate) fn of(known: Option<&Self>, revision: i64) -> Self {
+        let known = known.filter(|known| known.revision == revision);
+        known.cloned().unwrap_or(Self {
+            revision,
+            ..Self::default()
+        })
+    }
+
+    /// Whether it is time for another answer.
+    pub(crate) fn is_due(&self, now: Timestamp) -> bool {
         self.at.is_none_or(|at| {
             let age = now.duration_since(at);
             age.is_negative() || age >= APART
         })
     }
 
-    fn count(&mut self, answer: Answer, now: Timestamp) {
+    /// What they come to.
+    pub(crate) fn check(&self) -> &Check {
+        &self.check
+    }
+
+    /// Counts one more answer.
+    pub(crate) fn count(&mut self, answer: Answer, now: Timestamp) {
         self.at = Some(now);
         let check = &mut self.check;
         match answer {
@@ -63,11 +79,7 @@ pub(super) async fn ask(seen: &SeenEnvironment, ctx: &Context) -> BTreeMap<Strin
 async fn one(question: CheckQuestion, seen: &SeenEnvironment, ctx: &Context) -> (String, Check) {
     let memory = ctx.memories.of(&seen.environment);
     let known = locked(&memory.checks).get(&question.key).cloned();
-    let known = known.filter(|known| known.revision == question.revision);
-    let mut counted = known.unwrap_or(Counted {
-        revision: question.revision,
-        ..Counted::default()
-    });
+    let mut counted = Counted::of(known.as_ref(), question.revision);
     if counted.is_due(seen.now) {
         let answer = measure(&question, ctx).await;
         counted.count(answer, ctx.now());

@@ -85,7 +85,7 @@ mod tests {
         for known in [&old, &same, &young] {
             caches.environments.applied(Ok(known.clone()));
         }
-        let claims = [&old, &same, &young].map(|known| Place::of(known));
+        let claims = [&old, &same, &young].map(Place::of);
         let holder =
             |of: &Environment| oldest(of, claims.clone(), &caches).map(|place| place.namespace);
         assert_eq!(holder(&same), None);

@@ -46,11 +46,7 @@ pub fn draft(
         })
         .collect();
     let decided = Decided {
-        app: AppSeen {
-            name: effective.app.name_any(),
-            uid: effective.app.uid().unwrap_or_default(),
-            generation: effective.app.metadata.generation.unwrap_or_default(),
-        },
+        app: AppSeen::of(&effective.app),
         commit: seen.environment.spec.release.commit.clone(),
         images: images.clone(),
         components: render::components(seen, effective, images, &configs),

@@ -101,12 +101,12 @@ fn keep_stateful_set(seen: &SeenEnvironment, plan: &mut Plan, dedicated: &Dedica
         .get(&key.name)
         .map(AsRef::as_ref);
     let mut wanted = build::stateful_set(&seen.environment, dedicated, image);
-    if let Some(live) = live.filter(|live| {
-        live.annotations().get(labels::RENDERING) == wanted.annotations().get(labels::RENDERING)
-    }) {
-        if let (Some(wanted), Some(live)) = (&mut wanted.spec, &live.spec) {
-            wanted.template = live.template.clone();
-        }
+    let rendering = wanted.annotations().get(labels::RENDERING).cloned();
+    let alike = live.filter(|live| live.annotations().get(labels::RENDERING) == rendering.as_ref());
+    if let (Some(wanted), Some(live)) =
+        (&mut wanted.spec, alike.and_then(|live| live.spec.as_ref()))
+    {
+        wanted.template = live.template.clone();
     }
     let change = diff::change(wanted, live, diff::Guarded::Nothing, &seen.stubborn);
     plan.want(STAGE, key, change, Action::StatefulSet);

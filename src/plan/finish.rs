@@ -47,7 +47,13 @@ pub fn finish(situation: &Situation<'_>, plan: &mut Plan) {
         prune(situation, plan);
     }
     plan.available = Some(available(situation.seen, situation.held()));
-    plan.status = status(situation);
+    // Who is verified in this pass serves from now on.
+    let serving = situation
+        .target
+        .as_ref()
+        .filter(|_| verified)
+        .or(situation.serving);
+    plan.status = status(situation, serving);
 }
 
 fn prune(situation: &Situation<'_>, plan: &mut Plan) {
@@ -107,17 +113,12 @@ fn owned(seen: &SeenEnvironment) -> Vec<(Key, String)> {
             })
     }
     let children = &seen.children;
-    let environment = &seen.environment;
     let running = |key: &Key| migration::is_running_named(seen, &key.name);
     let mut owned: Vec<_> = of("HTTPRoute", children.http_routes.values())
         .chain(of("Ingress", children.ingresses.values()))
         .chain(of("Service", children.services.values()))
         .chain(of("PodDisruptionBudget", children.budgets.values()))
         .chain(of("Deployment", children.deployments.values()))
-        .chain(
-            of("StatefulSet", children.stateful_sets.values())
-                .filter(|_| super::database::dedicated_spec(environment).is_none()),
-        )
         .chain(of("ConfigMap", children.config_maps.values()))
         .chain(of("Job", children.jobs.values()).filter(|(key, _)| !running(key)))
         .collect();
@@ -155,7 +156,7 @@ fn available(seen: &SeenEnvironment, held: Option<&Revision>) -> Gate {
     }
 }
 
-fn status(situation: &Situation<'_>) -> EnvironmentStatus {
+fn status(situation: &Situation<'_>, serving: Option<&Revision>) -> EnvironmentStatus {
     let seen = situation.seen;
     let components = situation
         .held()
@@ -165,8 +166,8 @@ fn status(situation: &Situation<'_>) -> EnvironmentStatus {
     EnvironmentStatus {
         observed_generation: None,
         app: situation.app_seen(),
-        release: situation.serving.map(Revision::summary),
-        serving: situation.serving.map(|serving| serving.number),
+        release: serving.map(Revision::summary),
+        serving: serving.map(|serving| serving.number),
         target: situation.target.as_ref().map(|target| target.number),
         url: url(seen),
         components: components

@@ -84,7 +84,10 @@ pub fn has_started(pod: &Pod) -> bool {
 pub fn unready(pod: &Pod) -> Option<String> {
     let container = containers(pod).find(|container| !container.ready)?;
     container.state.as_ref()?.running.as_ref()?;
-    Some(format!("container '{}' runs, but its health does not say yes", container.name))
+    Some(format!(
+        "container '{}' runs, but its health does not say yes",
+        container.name
+    ))
 }
 
 /// What keeps a pod from running, in words: the image cannot be pulled, the container crashes, no node takes it.

@@ -2,6 +2,7 @@
 //! ever made again.
 
 use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 
 use super::situation::{self, Situation};
@@ -35,6 +36,11 @@ fn judge(
     record: &super::record::Record,
     target: &Revision,
 ) -> Gate {
+    // Whoever comes later waits, also with nothing to migrate.
+    let to_enter = target.facts.entered.is_none() && target.facts.given_up.is_none();
+    if to_enter && let Some(gate) = others(situation.seen, plan, target) {
+        return gate;
+    }
     let Some(migration) = &target.decided.migration else {
         return Gate::new(Reason::NotConfigured, "The App declares no migration");
     };
@@ -49,6 +55,10 @@ fn judge(
     {
         return Gate::new(verdict.reason, verdict.message.clone());
     }
+    // The revision knows it too: a record that cannot be read now says nothing.
+    if target.was_migrated() && !situation::has_answered(situation.seen) {
+        return Gate::new(Reason::Succeeded, format!("'{}' is applied", migration.key));
+    }
     if situation::is_lost(situation.seen, target) {
         return Gate::new(
             Reason::RecordLost,
@@ -59,9 +69,6 @@ fn judge(
                 situation.seen.environment.name_any()
             ),
         );
-    }
-    if let Some(gate) = others(situation.seen, plan, target) {
-        return gate;
     }
     attempt(situation, plan, target, migration)
 }
@@ -145,11 +152,11 @@ fn failure(job: &Job) -> String {
 
 /// All gates up to this one are open in one pass: the target may have the slots.
 fn enter(situation: &Situation<'_>, plan: &mut Plan, target: &Revision) {
-    let migrated = target
-        .decided
-        .migration
-        .as_ref()
-        .and_then(|_| database::known(situation.seen));
+    // Its binding or record may be written in this very pass, so that it is asked and not remembered.
+    let migrated = match (&target.decided.migration, &situation.seen.database) {
+        (Some(_), Some(Answer::Found(found))) => Some(found.identity.to_string()),
+        _ => None,
+    };
     let facts = Facts {
         entered: Some(situation.seen.now),
         migrated,
@@ -161,11 +168,10 @@ fn enter(situation: &Situation<'_>, plan: &mut Plan, target: &Revision) {
 /// A running migration is never cancelled: a newer release waits for it. One of which no container ever started is deleted.
 fn others(seen: &SeenEnvironment, plan: &mut Plan, target: &Revision) -> Option<Gate> {
     let own = names::migration(&seen.environment.name_any(), target.number);
-    let running = seen
-        .children
-        .jobs
-        .values()
-        .find(|job| job.name_any() != own && is_running(seen, job))?;
+    let mut jobs = seen.children.jobs.values();
+    let Some(running) = jobs.find(|job| job.name_any() != own && is_running(seen, job)) else {
+        return orphan(seen);
+    };
     if running.metadata.deletion_timestamp.is_none()
         && !pods(seen, running).any(health::has_started)
     {
@@ -187,6 +193,26 @@ fn others(seen: &SeenEnvironment, plan: &mut Plan, target: &Revision) -> Option<
     ))
 }
 
+/// A pod may outlive its Job, when somebody deletes that; it migrates all the same.
+fn orphan(seen: &SeenEnvironment) -> Option<Gate> {
+    let jobs = seen.children.jobs.values();
+    let uids: Vec<_> = jobs.filter_map(|job| job.uid()).collect();
+    let made = |pod: &Pod| {
+        pod.owner_references()
+            .iter()
+            .any(|owner| uids.contains(&owner.uid))
+    };
+    let ended = |pod: &Pod| matches!(phase(pod), "Succeeded" | "Failed");
+    let left = health::pods_for(seen, "migration").find(|pod| !made(pod) && !ended(pod))?;
+    Some(Gate::new(
+        Reason::OtherMigrationRunning,
+        format!(
+            "Waiting for pod '{}' to end: it migrates, and its Job is gone",
+            left.name_any()
+        ),
+    ))
+}
+
 /// A Job runs until it says that it ended, and as long as a pod of it is left.
 fn is_running(seen: &SeenEnvironment, job: &Job) -> bool {
     let ended = has_condition(job, "Complete") || has_condition(job, "Failed");
@@ -202,17 +228,14 @@ pub fn is_running_named(seen: &SeenEnvironment, name: &str) -> bool {
         .is_some_and(|job| is_running(seen, job))
 }
 
-fn phase(pod: &k8s_openapi::api::core::v1::Pod) -> &str {
+fn phase(pod: &Pod) -> &str {
     pod.status
         .as_ref()
         .and_then(|status| status.phase.as_deref())
         .unwrap_or_default()
 }
 
-fn pods<'a>(
-    seen: &'a SeenEnvironment,
-    job: &'a Job,
-) -> impl Iterator<Item = &'a k8s_openapi::api::core::v1::Pod> {
+fn pods<'a>(seen: &'a SeenEnvironment, job: &'a Job) -> impl Iterator<Item = &'a Pod> {
     let uid = job.uid().unwrap_or_default();
     health::pods_for(seen, "migration")
         .filter(move |pod| pod.owner_references().iter().any(|owner| owner.uid == uid))
@@ -257,7 +280,7 @@ fn is_recorded(situation: &Situation<'_>, entry: &Entry) -> bool {
         .seen
         .revisions
         .iter()
-        .any(|revision| revision.number == entry.revision && revision.facts.migrated.is_some());
+        .any(|revision| revision.number == entry.revision && revision.was_migrated());
     migrated || situation.record.has_applied(&entry.key)
 }
 
@@ -289,7 +312,9 @@ fn record_entry(
     if provider == Some(Provider::External) {
         return record_in_config_map(seen, plan, record, entry);
     }
-    match database::owner_access(seen) {
+    // One that does not answer now would only hold up everything that comes after it.
+    let answers = matches!(seen.database, Some(Answer::Found(_)));
+    match database::owner_access(seen).filter(|_| answers) {
         Some(access) => {
             plan.push(STAGE, Action::Enter(access, entry.clone()));
             true

@@ -23,10 +23,9 @@ pub fn roll(situation: &Situation<'_>, plan: &mut Plan) -> Gate {
     }
     let changed = slots::hold(situation, plan, target);
     let seen = situation.seen;
-    if target.facts.verified.is_none() && target.facts.entered.is_some() {
-        if let Some(verdict) = judge(seen, plan, target, &changed) {
-            return give_up(situation, plan, STAGE, verdict);
-        }
+    let on_its_way = target.facts.verified.is_none() && target.facts.entered.is_some();
+    if on_its_way && let Some(verdict) = judge(seen, plan, target, &changed) {
+        return give_up(situation, plan, STAGE, verdict);
     }
     state(seen, target, &changed)
 }
@@ -166,8 +165,12 @@ fn judge(
         .components
         .iter()
         .flat_map(|rendered| health::pods_of(seen, &rendered.name, &rendered.hash));
-    let unready = pods.filter(|pod| health::trouble(pod).is_none()).find_map(health::unready);
-    let unready = unready.map(|unready| format!(": {unready}")).unwrap_or_default();
+    let unready = pods
+        .filter(|pod| health::trouble(pod).is_none())
+        .find_map(health::unready);
+    let unready = unready
+        .map(|unready| format!(": {unready}"))
+        .unwrap_or_default();
     let state = format!("{}{unready}", state(seen, target, changed).message);
     let seconds = seen.environment.spec.strategy.progress_deadline_seconds;
     Some(Verdict {

@@ -10,11 +10,12 @@ use super::accept::{self, Effective};
 use super::configure::{self, Draft};
 use super::record::Record;
 use super::{Action, Fact, Gate, Key, Plan, resolve, tokens};
+use crate::api::environment::AppSeen;
 use crate::api::{ConditionType, Reason, labels};
 use crate::build::metadata::Of;
 use crate::build::names;
 use crate::revision::{Facts, Image, Revision};
-use crate::seen::SeenEnvironment;
+use crate::seen::{Seen, SeenEnvironment};
 
 /// Where an Environment stands.
 #[derive(Debug)]
@@ -130,9 +131,13 @@ impl<'a> Situation<'a> {
         Gate::new(Reason::Configured, "Everything that is named is there")
     }
 
-    /// The App's generation that the target stands for: a newer one with the same content counts.
+    /// The App that is spoken of: the one that the target stands for (a newer one with the same content counts), or the one
+    /// that no revision can be made from.
     #[must_use]
-    pub fn app_seen(&self) -> Option<crate::api::environment::AppSeen> {
+    pub fn app_seen(&self) -> Option<AppSeen> {
+        if let (Err(_), Seen::Found(app)) = (&self.draft, &self.seen.app) {
+            return Some(AppSeen::of(app));
+        }
         let target = self.target.as_ref()?;
         let same = self
             .draft
@@ -207,13 +212,19 @@ fn due(seen: &SeenEnvironment, newest: Option<&Revision>, draft: &Draft) -> Opti
 /// Whether the database's record lacks what this revision had applied: a backup was restored, or the database is new.
 #[must_use]
 pub fn is_lost(seen: &SeenEnvironment, revision: &Revision) -> bool {
-    let answered = matches!(seen.database, Some(crate::postgres::Answer::Found(_)));
     let applied = revision
         .decided
         .migration
         .as_ref()
-        .filter(|_| revision.facts.migrated.is_some());
-    answered && applied.is_some_and(|migration| !Record::of(seen).has_applied(&migration.key))
+        .filter(|_| revision.was_migrated());
+    has_answered(seen)
+        && applied.is_some_and(|migration| !Record::of(seen).has_applied(&migration.key))
+}
+
+/// Whether the database was asked and answered, so that its record is known.
+#[must_use]
+pub fn has_answered(seen: &SeenEnvironment) -> bool {
+    matches!(seen.database, Some(crate::postgres::Answer::Found(_)))
 }
 
 fn decided(seen: &SeenEnvironment, revision: &Revision) -> ControllerRevision {

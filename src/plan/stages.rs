@@ -1,5 +1,7 @@
 //! The stages of an Environment, and how a target passes them.
 
+use jiff::SignedDuration;
+
 use super::situation::Situation;
 use super::{Gate, Plan, database, migration, rollout, route, verify};
 use crate::api::{ConditionType, Reason};
@@ -22,12 +24,18 @@ pub const STAGES: &[(ConditionType, Stage)] = &[
     (ConditionType::Verified, verify::judge),
 ];
 
+/// What is outside is looked at again after this time; how often it is really asked is the memory's affair.
+const OUTSIDE: SignedDuration = SignedDuration::from_secs(10);
+
 /// Runs the stages in order. Behind the first closed gate the target does not advance; later conditions keep what they said
 /// last. After entry a closing gate up to `Migrated` is reported but neither stops nor reverts; `Routed` only reports.
 pub fn run(situation: &Situation<'_>, plan: &mut Plan) {
     for &(condition, stage) in STAGES {
         let gate = stage(situation, plan);
         let open = gate.is_open();
+        if is_outside(gate.reason) {
+            plan.look_at(situation.seen.now + OUTSIDE);
+        }
         plan.gates.push((condition, gate));
         let past = situation.has_entered() && condition <= ConditionType::Migrated;
         let reports_only = condition == ConditionType::Routed;
@@ -35,6 +43,18 @@ pub fn run(situation: &Situation<'_>, plan: &mut Plan) {
             return;
         }
     }
+}
+
+/// Whether nobody tells when this ends: registries and databases must be asked.
+fn is_outside(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::WaitingForImage
+            | Reason::ImageRefused
+            | Reason::RegistrySilent
+            | Reason::DatabaseSilent
+            | Reason::DatabaseRefused
+    )
 }
 
 /// Why the controller does nothing here, if so.

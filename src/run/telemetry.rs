@@ -21,6 +21,10 @@ pub(super) fn start(format: LogFormat) {
     // A second start, as in tests, changes nothing.
     let _ = match format {
         LogFormat::Text => log.try_init(),
-        LogFormat::Json => log.json().flatten_event(true).try_init(),
+        LogFormat::Json => log
+            .json()
+            .flatten_event(true)
+            .with_span_list(false)
+            .try_init(),
     };
 }

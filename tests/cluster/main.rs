@@ -8,6 +8,7 @@
 // The lints know tests by their attribute, and not what tests share.
 #![allow(
     missing_docs,
+    clippy::type_complexity,
     clippy::expect_used,
     clippy::unwrap_used,
     clippy::indexing_slicing

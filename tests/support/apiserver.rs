@@ -1,4 +1,5 @@
 //! A real etcd and a real kube-apiserver, one for each test binary; they end with it.
+#![allow(clippy::expect_used)]
 
 use std::fs::{self, File};
 use std::io;

@@ -1,6 +1,7 @@
 //! The schemas of the CRDs, as strict as `kubectl apply` is: what is unknown is refused, and named.
 
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
 use jsonschema::{PatternOptions, Validator};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
@@ -40,8 +41,11 @@ pub(super) struct Refused {
 }
 
 impl Kinds {
-    pub(super) fn of_crds() -> Self {
-        Self(crate::api::crds().iter().filter_map(Kind::of).collect())
+    /// Compiled once: the regular expressions and rules take longer than what is checked by them.
+    pub(super) fn of_crds() -> &'static Self {
+        static KINDS: LazyLock<Kinds> =
+            LazyLock::new(|| Kinds(crate::api::crds().iter().filter_map(Kind::of).collect()));
+        &KINDS
     }
 
     /// The kind of an object of our group; an unknown one is a finding.
@@ -73,8 +77,10 @@ impl Kind {
         properties.insert("apiVersion".to_owned(), json!({"type": "string"}));
         properties.insert("kind".to_owned(), json!({"type": "string"}));
         properties.insert("metadata".to_owned(), metadata());
-        // What people apply has a status only when it was exported; it is the controller's, and dropped.
-        properties.insert("status".to_owned(), json!({}));
+        // What was exported has a status; it is the controller's, and the apiserver drops it.
+        if let Some(status) = properties.get_mut("status") {
+            *status = json!({});
+        }
         closed
             .as_object_mut()?
             .insert("required".to_owned(), json!(["metadata", "spec"]));

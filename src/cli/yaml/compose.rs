@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use granit_parser::{Event, Parser, ScalarStyle, Span, Tag};
 
+use super::entries::Entries;
 use super::node::{Node, Path, Value};
 use super::{MOST_LEVELS, MOST_VALUES, scalar};
 
@@ -121,12 +122,12 @@ impl<'text> Composer<'text> {
                 (anchor, value, 0, 1)
             }
             Event::SequenceStart(_, anchor, _) => {
-                let (items, height, values) = self.list(path, depth)?;
-                (anchor, Value::List(items), height, values)
+                let (value, height, values) = self.list(path, depth)?;
+                (anchor, value, height, values)
             }
             Event::MappingStart(_, anchor, _) => {
-                let (entries, height, values) = self.map(path, depth)?;
-                (anchor, Value::Map(entries), height, values)
+                let (value, height, values) = self.map(path, depth)?;
+                (anchor, value, height, values)
             }
             _ => {
                 return Err(unreadable(
@@ -180,11 +181,11 @@ impl<'text> Composer<'text> {
         Ok(())
     }
 
-    fn list(&mut self, path: &Path, depth: usize) -> Result<(Vec<Node>, usize, usize), Problem> {
+    fn list(&mut self, path: &Path, depth: usize) -> Result<(Value, usize, usize), Problem> {
         let (mut items, mut height, mut values) = (Vec::new(), 0, 1);
         while let Some((event, span)) = self.next()? {
             if event == Event::SequenceEnd {
-                return Ok((items, height + 1, values));
+                return Ok((Value::List(items), height + 1, values));
             }
             let item = self.node(event, &span, &path.index(items.len()), depth + 1)?;
             height = height.max(item.height);
@@ -194,17 +195,12 @@ impl<'text> Composer<'text> {
         Err(ended())
     }
 
-    #[allow(clippy::type_complexity)]
-    fn map(
-        &mut self,
-        path: &Path,
-        depth: usize,
-    ) -> Result<(Vec<(String, usize, Node)>, usize, usize), Problem> {
-        let (mut entries, mut merged, mut height, mut values) = (Vec::new(), Vec::new(), 0, 1);
+    fn map(&mut self, path: &Path, depth: usize) -> Result<(Value, usize, usize), Problem> {
+        let (mut entries, mut merged, mut height, mut values) =
+            (Entries::default(), Vec::new(), 0, 1);
         while let Some((event, span)) = self.next()? {
             if event == Event::MappingEnd {
-                merge(&mut entries, merged);
-                return Ok((entries, height + 1, values));
+                return Ok((Value::Map(entries.merged(merged)), height + 1, values));
             }
             let is_merge =
                 matches!(&event, Event::Scalar(text, ScalarStyle::Plain, _, None) if text == "<<");
@@ -222,35 +218,16 @@ impl<'text> Composer<'text> {
                 merged.push(value.node);
                 continue;
             }
-            if entries.iter().any(|(known, ..)| *known == key) {
+            if entries.put(key, line, value.node) {
                 let sentence = "must be there once: this key is there twice".to_owned();
                 self.problems.push(Problem {
                     line,
                     path: Some(inner),
                     sentence,
                 });
-                entries.retain(|(known, ..)| *known != key);
             }
-            entries.push((key, line, value.node));
         }
         Err(ended())
-    }
-}
-
-/// Adds the entries of merged maps (`<<`) that are not there themselves; the first one that has a key wins.
-fn merge(entries: &mut Vec<(String, usize, Node)>, merged: Vec<Node>) {
-    for node in merged {
-        match node.value {
-            Value::Map(more) => {
-                for (key, line, value) in more {
-                    if !entries.iter().any(|(known, ..)| *known == key) {
-                        entries.push((key, line, value));
-                    }
-                }
-            }
-            Value::List(maps) => merge(entries, maps),
-            _ => {}
-        }
     }
 }
 
@@ -353,7 +330,7 @@ mod tests {
     #[test]
     fn a_key_that_is_there_twice_is_told_and_the_last_one_counts() {
         let (values, problems) = read("a: {b: 1,\n c: 2,\n b: 3}\n");
-        assert_eq!(values, [json!({"a": {"c": 2, "b": 3}})]);
+        assert_eq!(values, [json!({"a": {"b": 3, "c": 2}})]);
         assert_eq!(
             problems,
             [(3, "must be there once: this key is there twice".to_owned())]
@@ -387,6 +364,10 @@ mod tests {
         }
         assert!(read(&chain).1[0].1.contains("levels"));
         assert!(read("a: &a [*a]\n").1[0].1.contains("alias"));
+        let keys: String = (0..150_000)
+            .map(|key| format!("k{}: 1\n", key % 75_000))
+            .collect();
+        assert!(read(&keys).1.len() > 1);
     }
 
     #[test]

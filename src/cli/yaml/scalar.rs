@@ -89,7 +89,11 @@ fn float(word: &str) -> Option<Number> {
         return None;
     }
     // Too large for a number, such as the commit 1e99999: text.
-    word.parse().ok().and_then(Number::from_f64)
+    let value: f64 = word.parse().ok()?;
+    // A whole number has no point in the JSON that Go writes. Up to this size a float is exact.
+    #[allow(clippy::cast_possible_truncation)]
+    let whole = (value.fract() == 0.0 && value.abs() < 9e15).then_some(value as i64);
+    whole.map(Number::from).or_else(|| Number::from_f64(value))
 }
 
 #[cfg(test)]
@@ -116,16 +120,16 @@ mod tests {
             ("15", "number 15"),
             ("1_000", "number 1000"),
             ("0123456", "number 42798"),
-            ("0891234", "number 891234.0"),
+            ("0891234", "number 891234"),
             ("0x1F", "number 31"),
             ("0o17", "number 15"),
             ("-0b11", "number -3"),
             ("+7", "number 7"),
-            ("1e3", "number 1000.0"),
+            ("1e3", "number 1000"),
             ("12e4567", "text 12e4567"),
-            ("1234567e8", "number 123456700000000.0"),
+            ("1234567e8", "number 123456700000000"),
             (".5", "number 0.5"),
-            ("5.", "number 5.0"),
+            ("5.", "number 5"),
             (".", "text ."),
             ("-", "text -"),
             ("0a1b2c3", "text 0a1b2c3"),

@@ -1,8 +1,12 @@
 {{- /* What runs. Pods are only looked at: they are made by workloads and Jobs. */ -}}
 {{- define "towpath.rules.workloads" -}}
 - apiGroups: [apps]
-  resources: [deployments, statefulsets]
+  resources: [deployments]
   verbs: [get, list, watch, create, patch, delete]
+# A database goes by its owner reference only.
+- apiGroups: [apps]
+  resources: [statefulsets]
+  verbs: [get, list, watch, create, patch]
 - apiGroups: [""]
   resources: [services]
   verbs: [get, list, watch, create, patch, delete]

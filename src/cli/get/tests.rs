@@ -1,0 +1,115 @@
+//! Goldens: objects as the apiserver gives them -> what is shown. `UPDATE_GOLDENS=1` writes them anew.
+
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+
+use super::{table, tree, view::View};
+use crate::cli::terminal::Look;
+use crate::cli::{history, yaml};
+
+const UNICODE: Look = Look {
+    colour: false,
+    unicode: true,
+};
+
+fn now() -> Timestamp {
+    "2026-11-21T12:00:00Z".parse().expect("a time")
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens/get")
+}
+
+fn view(case: &str) -> View {
+    let text = fs::read_to_string(folder().join(format!("{case}.yaml"))).expect("a fixture");
+    let (documents, problems) = yaml::documents(&text);
+    assert_eq!(problems, [], "{case}");
+    fn of<K: DeserializeOwned>(documents: &[yaml::Node], kind: &str) -> Vec<K> {
+        let of_kind = documents
+            .iter()
+            .filter(|document| document.text("kind") == Some(kind));
+        of_kind
+            .map(|document| serde_json::from_value(document.json()).expect(kind))
+            .collect()
+    }
+    let environment = of(&documents, "Environment").pop().expect("an Environment");
+    let revisions = of(&documents, "ControllerRevision");
+    let mut view = View::of(
+        environment,
+        &revisions,
+        of(&documents, "Deployment"),
+        of(&documents, "Pod"),
+        of(&documents, "Job"),
+        Vec::new(),
+    );
+    assert_eq!(
+        view.revisions.len(),
+        revisions.len(),
+        "{case}: every revision can be read"
+    );
+    if case == "new" {
+        view.unread.push("Pods: pods is forbidden".to_owned());
+    }
+    view
+}
+
+fn check(name: &str, shown: &str) {
+    let path = folder().join(name);
+    if env::var_os("UPDATE_GOLDENS").is_some() {
+        fs::write(&path, shown).expect("a golden can be written");
+    }
+    let expected = fs::read_to_string(&path).unwrap_or_default();
+    similar_asserts::assert_eq!(expected, shown, "{name}; UPDATE_GOLDENS=1 writes it anew");
+}
+
+#[test]
+fn trees_are_as_they_were() {
+    for case in ["rolled-back", "migration-failed", "rolling-out", "new"] {
+        check(
+            &format!("{case}.txt"),
+            &tree::render(&view(case), now(), UNICODE),
+        );
+    }
+    let ascii = tree::render(&view("rolled-back"), now(), Look::default());
+    assert!(ascii.is_ascii());
+    check("rolled-back.ascii.txt", &ascii);
+}
+
+#[test]
+fn colours_change_nothing_but_colours() {
+    let look = Look {
+        colour: true,
+        unicode: true,
+    };
+    for case in ["rolled-back", "migration-failed", "rolling-out", "new"] {
+        let coloured = tree::render(&view(case), now(), look);
+        assert!(coloured.contains("\u{1b}["));
+        let plain = anstream::adapter::strip_str(&coloured).to_string();
+        assert_eq!(plain, tree::render(&view(case), now(), UNICODE), "{case}");
+    }
+}
+
+#[test]
+fn the_table_is_as_it_was() {
+    let mut environments: Vec<_> = ["rolled-back", "migration-failed", "rolling-out", "new"]
+        .map(|case| view(case).environment)
+        .into();
+    for (environment, name) in environments.iter_mut().zip(["d", "c", "b", "a"]) {
+        environment.metadata.name = Some(name.to_owned());
+    }
+    check(
+        "table.txt",
+        &table::render(&environments, true, now(), UNICODE),
+    );
+}
+
+#[test]
+fn the_history_is_as_it_was() {
+    check(
+        "history.txt",
+        &history::render(&view("rolled-back").revisions, now(), UNICODE),
+    );
+}

@@ -1,0 +1,24 @@
+//! A simulated cluster: the world of the tests, of `towpath plan` and of `towpath simulate`. Deterministic, in memory, and
+//! without a clock of its own.
+//!
+//! [`store`] is the apiserver, [`actors`] are the controllers, kubelets and gateways, [`databases`] are the servers;
+//! [`world`] puts them together and lets Towpath's own passes run in it.
+
+pub mod actors;
+pub mod databases;
+pub mod defaults;
+pub mod effect;
+pub mod merge;
+pub mod perform;
+pub mod script;
+pub mod see;
+pub mod store;
+pub mod story;
+pub mod words;
+pub mod world;
+
+pub use effect::Effect;
+pub use script::{Build, Migrates, Runs};
+pub use store::Store;
+pub use story::Story;
+pub use world::{Pass, World};

@@ -1,0 +1,230 @@
+//! Steps of a plan in words, one line each: what is done to which object, and what changes about it.
+
+use kube::ResourceExt;
+use serde_json::Value;
+
+use super::store::value;
+use crate::api::labels;
+use crate::caches::Kept;
+use crate::plan::{Action, Change, Fact, Step};
+use crate::seen::{Hidden, SeenEnvironment};
+
+/// What a step does, in a line.
+#[must_use]
+pub fn step(step: &Step, seen: &SeenEnvironment) -> String {
+    let children = &seen.children;
+    match &step.action {
+        Action::Decide(object) => {
+            let facts = facts(object.annotations().keys());
+            format!("decide ControllerRevision {}{facts}", object.name_any())
+        }
+        Action::Record(Fact {
+            name, annotations, ..
+        }) => {
+            format!(
+                "record on ControllerRevision {name}{}",
+                facts(annotations.keys())
+            )
+        }
+        Action::Copy(map) => format!("copy to ConfigMap {}", map.name_any()),
+        Action::Migrate(job) => {
+            let key = job
+                .annotations()
+                .get(crate::build::job::KEY)
+                .map_or("", String::as_str);
+            format!("post Job {}: migrate to '{key}'", job.name_any())
+        }
+        Action::Invent { secret, generate } => {
+            format!(
+                "invent Secret {}: {}",
+                secret.name_any(),
+                generate.join(", ")
+            )
+        }
+        Action::Deployment(change) => {
+            let name = change.object.name_any();
+            deployment(
+                change,
+                children.deployments.get(&name).map(AsRef::as_ref),
+                seen,
+            )
+        }
+        Action::StatefulSet(change) => apply(change, &children.stateful_sets),
+        Action::Service(change) => apply(change, &children.services),
+        Action::Budget(change) => apply(change, &children.budgets),
+        Action::HttpRoute(change) => apply(change, &children.http_routes),
+        Action::Ingress(change) => apply(change, &children.ingresses),
+        Action::Volume(change) => apply(change, &children.volumes),
+        Action::ConfigMap(change) => apply(change, &children.config_maps),
+        Action::Binding(Hidden(change)) => {
+            let live = children.secrets.get(&change.object.name_any());
+            let keys = change.object.data.iter().flatten().count();
+            let new = if live.is_none() { " (new)" } else { "" };
+            format!(
+                "apply Secret {}{new}: {keys} keys",
+                change.object.name_any()
+            )
+        }
+        Action::Own { key, owners, .. } => {
+            let owner = owners.first().map_or("nobody", |owner| owner.name.as_str());
+            format!("own {} {}: by {owner}", key.kind, key.name)
+        }
+        Action::Provide(_, wanted) => {
+            let roles = [&wanted.owner, &wanted.app].map(|role| role.name.as_str());
+            format!(
+                "provide database '{}' with roles {}",
+                wanted.database.as_str(),
+                roles.join(", ")
+            )
+        }
+        Action::Enter(_, entry) => {
+            format!(
+                "enter '{}' into the database's record: {:?}",
+                entry.key, entry.outcome
+            )
+        }
+        Action::Delete { key, .. } => format!("delete {} {}", key.kind, key.name),
+    }
+}
+
+fn facts<'a>(keys: impl Iterator<Item = &'a String>) -> String {
+    let names = keys
+        .filter(|key| *key != labels::CONTENT)
+        .filter_map(|key| key.split('/').nth(1));
+    let names: Vec<_> = names.collect();
+    if names.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", names.join(", "))
+    }
+}
+
+fn apply<K: Kept>(
+    change: &Change<K>,
+    live: &std::collections::BTreeMap<String, std::sync::Arc<K>>,
+) -> String {
+    let name = change.object.name_any();
+    said(change, live.get(&name).map(AsRef::as_ref), &mut |_| None)
+}
+
+fn deployment(
+    change: &Change<k8s_openapi::api::apps::v1::Deployment>,
+    live: Option<&k8s_openapi::api::apps::v1::Deployment>,
+    seen: &SeenEnvironment,
+) -> String {
+    let hash = change
+        .object
+        .labels()
+        .get(labels::TEMPLATE)
+        .cloned()
+        .unwrap_or_default();
+    let same = live.and_then(|live| live.labels().get(labels::TEMPLATE)) == Some(&hash);
+    let secrets = format!("/spec/template/metadata/annotations/{}", labels::SECRETS);
+    said(change, live, &mut |path| {
+        let template = path.starts_with("/spec/template") || path.ends_with(labels::TEMPLATE);
+        match path {
+            path if path == secrets && same => Some("hash of Secrets".to_owned()),
+            _ if template && !same => Some(of_revision(&hash, seen)),
+            path if path.ends_with(labels::SECRETS_RESTARTED) => Some(String::new()),
+            _ => None,
+        }
+    })
+}
+
+/// Which revision a template was made for first.
+fn of_revision(hash: &str, seen: &SeenEnvironment) -> String {
+    let mut revisions = seen.revisions.iter();
+    let known = revisions
+        .find(|revision| {
+            revision
+                .decided
+                .components
+                .iter()
+                .any(|component| component.hash == hash)
+        })
+        .map(|revision| revision.number);
+    match known {
+        Some(number) => format!("pod template of revision {number}"),
+        None => "pod template of the new revision".to_owned(),
+    }
+}
+
+/// The line of an apply: what `rename` does not call otherwise is called by its path.
+fn said<K: Kept>(
+    change: &Change<K>,
+    live: Option<&K>,
+    rename: &mut dyn FnMut(&str) -> Option<String>,
+) -> String {
+    let (kind, name) = (K::kind(&()), change.object.name_any());
+    let Some(live) = live else {
+        return format!("apply {kind} {name} (new)");
+    };
+    let mut paths = Vec::new();
+    differences(&value(&*change.object), &value(live), "", &mut paths);
+    let mut parts: Vec<String> = Vec::new();
+    for (path, words) in paths {
+        let part = rename(&path).unwrap_or_else(|| {
+            format!(
+                "{}: {words}",
+                path.trim_start_matches('/').replace('/', ".")
+            )
+        });
+        if !part.is_empty() && !parts.contains(&part) {
+            parts.push(part);
+        }
+    }
+    let foreign = change
+        .live
+        .as_ref()
+        .map(|live| live.foreign.as_slice())
+        .unwrap_or_default();
+    let places = foreign
+        .iter()
+        .filter_map(|addition| addition.split_once(' '))
+        .map(|(_, path)| format!("without {path}"));
+    parts.extend(places);
+    format!("apply {kind} {name}: {}", parts.join(", "))
+}
+
+/// Where what is wanted differs from what is there, with the old and the new value.
+fn differences(wanted: &Value, present: &Value, path: &str, found: &mut Vec<(String, String)>) {
+    let identity = [
+        "/metadata/uid",
+        "/metadata/resourceVersion",
+        "/apiVersion",
+        "/kind",
+    ];
+    if identity.contains(&path) {
+        return;
+    }
+    match (wanted, present) {
+        (Value::Object(wanted), Value::Object(present)) => {
+            for (key, wanted) in wanted {
+                let present = present.get(key).unwrap_or(&Value::Null);
+                differences(wanted, present, &format!("{path}/{key}"), found);
+            }
+        }
+        (Value::Array(wanted), Value::Array(present)) if wanted.len() == present.len() => {
+            for (index, (wanted, present)) in wanted.iter().zip(present).enumerate() {
+                differences(wanted, present, &format!("{path}/{index}"), found);
+            }
+        }
+        (wanted, present) if wanted == present => {}
+        (wanted, present) => found.push((
+            path.to_owned(),
+            format!("{} -> {}", brief(present), brief(wanted)),
+        )),
+    }
+}
+
+fn brief(value: &Value) -> String {
+    match value {
+        Value::Null => "nothing".to_owned(),
+        Value::String(text) if text.len() > 40 => {
+            format!("{}...", text.chars().take(37).collect::<String>())
+        }
+        Value::String(text) => text.clone(),
+        Value::Object(_) | Value::Array(_) => "...".to_owned(),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,211 @@
+//! What happens to an Environment in a run.
+
+use serde_json::{Value, json};
+
+use crate::ticks::{CRASHES, FAILS};
+
+/// When somebody acts.
+#[derive(Clone, Debug)]
+pub enum When {
+    /// When everybody else has acted.
+    Now,
+    /// As soon as this object exists.
+    Exists(&'static str, &'static str),
+}
+
+/// What a person does.
+#[derive(Clone, Debug)]
+pub enum Act {
+    /// Makes an object.
+    Make(&'static str, Value),
+    /// Changes an object.
+    Change(&'static str, &'static str, Value),
+    /// Deletes an object.
+    Delete(&'static str, &'static str),
+}
+
+/// What happens in a run.
+pub struct Scenario {
+    /// Its name.
+    pub name: &'static str,
+    /// The objects that people made before.
+    pub before: fn() -> Vec<(&'static str, Value)>,
+    /// Whether all of them are at rest before requests are counted.
+    pub from_rest: bool,
+    /// What people do then.
+    pub acts: fn() -> Vec<(When, Act)>,
+    /// Whether the database forgets its record: a broken world.
+    pub forgets_the_record: bool,
+}
+
+/// A scenario that begins at rest.
+const fn at_rest(
+    name: &'static str,
+    before: fn() -> Vec<(&'static str, Value)>,
+    acts: fn() -> Vec<(When, Act)>,
+) -> Scenario {
+    Scenario {
+        name,
+        before,
+        from_rest: true,
+        acts,
+        forgets_the_record: false,
+    }
+}
+
+/// A first release: database, migration, rollout.
+pub const RELEASE: Scenario = Scenario {
+    name: "release",
+    before: || dedicated("1"),
+    from_rest: false,
+    acts: Vec::new,
+    forgets_the_record: false,
+};
+
+/// A release that brings a migration.
+pub const UPDATE: Scenario = at_rest("update", || dedicated("1"), || release('d', "2"));
+
+/// A release whose migration fails.
+pub const FAILED_MIGRATION: Scenario =
+    at_rest("failed-migration", external, || release(FAILS, "2"));
+
+/// A release whose pods crash, after its migration was applied.
+pub const FAILED_ROLLOUT: Scenario = at_rest("failed-rollout", external, || release(CRASHES, "2"));
+
+/// The content of a ConfigMap changes.
+pub const CONFIG: Scenario = at_rest("config", plain, || {
+    let change = json!({"data": {"LOG_LEVEL": "debug"}});
+    vec![(When::Now, Act::Change("ConfigMap", "settings", change))]
+});
+
+/// A Secret's value changes.
+pub const SECRET: Scenario = at_rest("secret", plain, || {
+    let change = json!({"stringData": {"api-key": "sk_second"}});
+    vec![(When::Now, Act::Change("Secret", "stripe", change))]
+});
+
+/// A component, a host and a second pod are no longer declared.
+pub const REMOVAL: Scenario = at_rest("removal", plain, || {
+    let app = json!({"spec": {"components": [web()]}});
+    let environment =
+        json!({"spec": {"hosts": [], "components": [{"name": "web", "replicas": 1}]}});
+    vec![
+        (When::Now, Act::Change("App", "shop", app)),
+        (When::Now, Act::Change("Environment", "shop", environment)),
+    ]
+});
+
+/// The Environment is deleted in the middle of its first release.
+pub const DELETION: Scenario = Scenario {
+    name: "deletion",
+    before: || dedicated("1"),
+    from_rest: false,
+    acts: || {
+        vec![(
+            When::Exists("Job", "shop-migrate-1"),
+            Act::Delete("Environment", "shop"),
+        )]
+    },
+    forgets_the_record: false,
+};
+
+/// The Environment is deleted, and made again at once: what it owned goes, its data stays and is adopted.
+pub const RETURN: Scenario = at_rest(
+    "return",
+    || dedicated("1"),
+    || {
+        vec![
+            (When::Now, Act::Delete("Environment", "shop")),
+            (When::Now, Act::Make("Environment", environment("1"))),
+        ]
+    },
+);
+
+/// An image.
+pub fn digest(of: char) -> String {
+    format!(
+        "registry.example.com/shop@sha256:{}",
+        of.to_string().repeat(64)
+    )
+}
+
+fn release(image: char, key: &str) -> Vec<(When, Act)> {
+    let release = json!({"spec": {"release": {"image": digest(image), "migrationKey": key}}});
+    vec![(When::Now, Act::Change("Environment", "shop", release))]
+}
+
+fn web() -> Value {
+    json!({"name": "web", "role": "Web", "port": 8000, "replicas": 2, "health": {"path": "/health"}})
+}
+
+fn app(with_database: bool) -> Value {
+    let mut app = json!({"metadata": {"name": "shop"}, "spec": {
+        "image": "registry.example.com/shop",
+        "env": [{"name": "STRIPE_KEY", "secretRef": {"name": "stripe", "key": "api-key"}}],
+        "envFrom": [{"configMapRef": {"name": "settings"}}],
+        "components": [web(), {"name": "emails", "role": "Worker", "command": ["celery"], "replicas": 1}],
+    }});
+    if with_database {
+        app["spec"]["database"] = json!({"engine": "Postgres"});
+        app["spec"]["migration"] =
+            json!({"component": "web", "command": ["alembic", "upgrade", "head"]});
+    }
+    app
+}
+
+fn environment(key: &str) -> Value {
+    json!({"metadata": {"name": "shop"}, "spec": {
+        "appRef": {"name": "shop"},
+        "release": {"image": digest('a'), "migrationKey": key},
+        "hosts": [{"host": "shop.example.com", "routes": [{"path": "/", "component": "web"}]}],
+        "database": {"provider": "Dedicated", "dedicated": {"version": "15", "size": "5Gi"}},
+    }})
+}
+
+fn named() -> Vec<(&'static str, Value)> {
+    vec![
+        (
+            "ConfigMap",
+            json!({"metadata": {"name": "settings"}, "data": {"LOG_LEVEL": "info"}}),
+        ),
+        (
+            "Secret",
+            json!({"metadata": {"name": "stripe"}, "stringData": {"api-key": "sk_first"}}),
+        ),
+    ]
+}
+
+/// An App with a database of its own.
+fn dedicated(key: &str) -> Vec<(&'static str, Value)> {
+    let mut objects = named();
+    objects.push(("App", app(true)));
+    objects.push(("Environment", environment(key)));
+    objects
+}
+
+/// An App with a database that is somebody else's.
+fn external() -> Vec<(&'static str, Value)> {
+    let mut objects = named();
+    let url = json!({"url": "postgres://app:secret@db.example.com/app"});
+    objects.push((
+        "Secret",
+        json!({"metadata": {"name": "db"}, "stringData": url}),
+    ));
+    objects.push(("App", app(true)));
+    let mut environment = environment("1");
+    environment["spec"]["database"] =
+        json!({"provider": "External", "external": {"secretRef": {"name": "db"}}});
+    objects.push(("Environment", environment));
+    objects
+}
+
+/// An App without a database.
+fn plain() -> Vec<(&'static str, Value)> {
+    let mut objects = named();
+    objects.push(("App", app(false)));
+    let mut environment = environment("1");
+    let spec = environment["spec"].as_object_mut().expect("a spec");
+    spec.remove("database");
+    objects.push(("Environment", environment));
+    objects
+}

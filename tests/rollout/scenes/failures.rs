@@ -1,0 +1,226 @@
+//! Releases that fail, and the way back.
+
+use towpath::api::ConditionType::*;
+use towpath::simulate::{Build, Migrates, Runs, World};
+
+use super::scenes;
+use crate::play::When::{Once, Settled};
+use crate::shop::*;
+
+/// Version 1 is well, version 2 does this, version 3 is well again.
+fn second(build: Build) -> World {
+    let mut world = shop();
+    push_well(&mut world, "v1", "k1");
+    push(&mut world, "v2", build, "k2");
+    push_well(&mut world, "v3", "k3");
+    world
+}
+
+fn runs(runs: Runs) -> Build {
+    Build {
+        runs,
+        ..Build::default()
+    }
+}
+
+/// The last good version runs, and the failed one is held back.
+fn is_back(world: &World, reason: &str) {
+    assert!(
+        is(world, Ready, "RolledBack"),
+        "{:?}",
+        condition(world, Ready)
+    );
+    assert!(is(world, Stalled, "RolledBack"));
+    assert_eq!(running(world, "web"), ["v1", "v1"]);
+    assert_eq!(running(world, "worker"), ["v1"]);
+    assert_eq!(
+        revision(world, 2)
+            .unwrap()
+            .facts
+            .given_up
+            .unwrap()
+            .reason
+            .as_str(),
+        reason
+    );
+}
+
+scenes! {
+    a_failed_migration_and_its_fix {
+        begin: || second(Build { migrates: Migrates::Fails, ..Build::default() }),
+        acts: [
+            "names version 2, whose migration fails", Settled, |world| release(world, "v2");
+            "names version 3, which is fixed", Settled, |world| {
+                assert!(is(world, Ready, "MigrationFailed") && running(world, "web") == ["v1", "v1"]);
+                release(world, "v3");
+            };
+        ],
+        end: |world| assert_eq!(running(world, "web"), ["v3", "v3"]),
+    }
+
+    /// The statements of a killed migration run on in the database; another attempt waits for them.
+    a_migration_that_hangs_and_is_retried {
+        begin: || second(Build { migrates: Migrates::Hangs(30), ..Build::default() }),
+        acts: [
+            "names version 2, whose migration hangs", Settled, |world| release(world, "v2");
+            "mends what it waits for, and retries", Once(|world| is(world, Migrated, "MigrationFailed")), |world| {
+                push(world, "v2", Build::default(), "k2");
+                retry(world);
+            };
+        ],
+        end: |world| assert_eq!(running(world, "web"), ["v2", "v2"]),
+    }
+
+    a_migration_whose_image_cannot_be_pulled {
+        begin: || second(Build { migrates: Migrates::NotPulled, ..Build::default() }),
+        acts: [
+            "names version 2, whose image cannot be pulled", Settled, |world| release(world, "v2");
+            "names version 3", Once(|world| condition(world, Migrated).1 == "MigrationRunning" && world.store.pods.keys().any(|name| name.starts_with("shop-migrate-2"))), |world| release(world, "v3");
+        ],
+        end: |world| {
+            assert_eq!(running(world, "web"), ["v3", "v3"]);
+            assert!(!world.store.jobs.contains_key("shop-migrate-2"));
+        },
+    }
+
+    a_release_that_never_gets_ready {
+        begin: || second(runs(Runs::NeverReady)),
+        acts: [
+            "names version 2, which never becomes ready", Settled, |world| release(world, "v2");
+        ],
+        end: |world| is_back(world, "DeadlineExceeded"),
+    }
+
+    a_release_that_crashes {
+        begin: || second(runs(Runs::Crashes)),
+        acts: [
+            "names version 2, which crashes", Settled, |world| release(world, "v2");
+        ],
+        end: |world| is_back(world, "Crashed"),
+    }
+
+    a_release_that_cannot_be_pulled {
+        begin: || second(runs(Runs::NotPulled)),
+        acts: [
+            "names version 2, which nodes cannot pull", Settled, |world| release(world, "v2");
+        ],
+        end: |world| is_back(world, "DeadlineExceeded"),
+    }
+
+    /// It passes for available, replaces an old pod, and then fails.
+    a_release_that_is_ready_and_then_fails {
+        begin: || second(runs(Runs::FailsAfter(7))),
+        acts: [
+            "names version 2, which fails after it was available", Settled, |world| release(world, "v2");
+        ],
+        end: |world| is_back(world, "Crashed"),
+    }
+
+    a_release_that_answers_errors {
+        begin: || second(runs(Runs::AnswersErrors)),
+        acts: [
+            "names version 2, which answers errors", Settled, |world| release(world, "v2");
+        ],
+        end: |world| is_back(world, "VerificationFailed"),
+    }
+
+    a_release_that_nobody_can_ask {
+        begin: || second(runs(Runs::SaysNothing)),
+        acts: [
+            "names version 2, whose checks get no answer", Settled, |world| release(world, "v2");
+        ],
+        end: |world| {
+            assert!(is(world, Ready, "Ready"));
+            assert_eq!(running(world, "web"), ["v2", "v2"]);
+        },
+    }
+
+    /// The failed content is held back until a person asks for it.
+    a_retry_after_the_way_back {
+        begin: || second(runs(Runs::NeverReady)),
+        acts: [
+            "names version 2, which never becomes ready", Settled, |world| release(world, "v2");
+            "mends what it waits for, and retries", Settled, |world| { push(world, "v2", Build::default(), "k2"); retry(world); };
+        ],
+        end: |world| {
+            assert!(is(world, Ready, "Ready"));
+            assert_eq!(running(world, "web"), ["v2", "v2"]);
+            assert_eq!(revisions(world).len(), 3);
+        },
+    }
+
+    a_first_release_that_fails {
+        begin: || { let mut world = shop(); push(&mut world, "v1", runs(Runs::NeverReady), "k1"); push_well(&mut world, "v2", "k1"); world },
+        acts: [
+            "names version 2", Settled, |world| {
+                assert!(is(world, Stalled, "DeadlineExceeded"));
+                assert_eq!(world.store.pods.len(), 5, "pods are left for inspection");
+                release(world, "v2");
+            };
+        ],
+        end: |world| {
+            assert!(is(world, Ready, "Ready"));
+            assert_eq!(running(world, "web"), ["v2", "v2"]);
+        },
+    }
+
+    /// A component that only the failed release has does not run on.
+    a_failed_release_with_a_new_component {
+        begin: || second(runs(Runs::NeverReady)),
+        acts: [
+            "names version 2, which never becomes ready, with a component more", Settled, |world| {
+                release(world, "v2");
+                edit_app(world, |spec| {
+                    let mut more = spec.components[1].clone();
+                    more.name = "mailer".to_owned();
+                    spec.components.push(more);
+                });
+            };
+        ],
+        end: |world| {
+            assert_eq!(running(world, "web"), ["v1", "v1"]);
+            assert!(!world.store.deployments.contains_key("shop-mailer-a"), "a pod of the failed release runs on");
+        },
+    }
+
+    /// Failed attempts leave no more behind than successful ones.
+    many_failed_releases {
+        begin: || {
+            let mut world = shop();
+            push_well(&mut world, "v1", "k1");
+            for version in ["v2", "v3", "v4", "v5", "v6", "v7", "v8"] {
+                push(&mut world, version, runs(Runs::Crashes), "k1");
+            }
+            world
+        },
+        acts: [
+            "names version 2, which crashes", Settled, |world| release(world, "v2");
+            "names version 3, which crashes", Settled, |world| release(world, "v3");
+            "names version 4, which crashes", Settled, |world| release(world, "v4");
+            "names version 5, which crashes", Settled, |world| release(world, "v5");
+            "names version 6, which crashes", Settled, |world| release(world, "v6");
+            "names version 7, which crashes", Settled, |world| release(world, "v7");
+            "names version 8, which crashes", Settled, |world| release(world, "v8");
+        ],
+        end: |world| {
+            assert_eq!(running(world, "web"), ["v1", "v1"]);
+            assert!(revisions(world).len() <= 6, "{} revisions are kept", revisions(world).len());
+        },
+    }
+
+    /// An operator kills the migration's Job; the same Job is not made while its pod is left.
+    a_migration_job_that_is_deleted {
+        begin: || second(Build { migrates: Migrates::Within(8), ..Build::default() }),
+        acts: [
+            "names version 2", Settled, |world| release(world, "v2");
+            "deletes the Job while it runs", Once(|world| world.store.pods.values().any(|pod| {
+                pod.metadata.name.as_ref().is_some_and(|name| name.starts_with("shop-migrate-2"))
+                    && pod.status.as_ref().is_some_and(|status| status.phase.as_deref() == Some("Running"))
+            })), |world| {
+                let job = world.store.jobs["shop-migrate-2"].clone();
+                world.store.delete::<k8s_openapi::api::batch::v1::Job>("shop-migrate-2", job.metadata.uid.as_ref().unwrap());
+            };
+        ],
+        end: |world| assert_eq!(running(world, "web"), ["v2", "v2"]),
+    }
+}

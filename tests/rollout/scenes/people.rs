@@ -1,0 +1,199 @@
+//! What people do beside releasing: suspend, delete, wipe, meddle.
+
+use k8s_openapi::api::apps::v1::Deployment;
+use serde_json::json;
+use towpath::api::ConditionType::*;
+use towpath::api::{Environment, labels};
+use towpath::simulate::{Build, Migrates, Runs, World};
+
+use super::scenes;
+use crate::play::When::{Once, Settled};
+use crate::play::exists;
+use crate::shop::*;
+
+fn two() -> World {
+    let mut world = shop();
+    push_well(&mut world, "v1", "k1");
+    push_well(&mut world, "v2", "k2");
+    world
+}
+
+fn delete(world: &mut World) {
+    world.store.remove::<Environment>(SHOP);
+}
+
+fn meddle(world: &mut World, change: serde_json::Value) {
+    world
+        .store
+        .patch::<Deployment>("shop-web-a", &change)
+        .unwrap();
+}
+
+scenes! {
+    suspended_on_the_way {
+        begin: two,
+        acts: [
+            "names version 2", Settled, |world| release(world, "v2");
+            "suspends", Once(|world| is(world, RolledOut, "RollingOut") && revisions(world).len() == 2), |world| edit_environment(world, |spec| spec.suspend = true);
+            "scales by hand", Settled, |world| { assert!(is(world, Stalled, "Suspended")); meddle(world, json!({"spec": {"replicas": 5}})); };
+            "resumes", Settled, |world| {
+                assert_eq!(world.store.deployments["shop-web-a"].spec.as_ref().unwrap().replicas, Some(5));
+                edit_environment(world, |spec| spec.suspend = false);
+            };
+        ],
+        end: |world| {
+            assert!(is(world, Ready, "Ready"), "{:?}", condition(world, Ready));
+            assert_eq!(running(world, "web"), ["v2", "v2"]);
+        },
+    }
+
+    deleted_and_back_again {
+        begin: two,
+        acts: [
+            "deletes the Environment", Settled, delete;
+            "makes it again, with version 2", Settled, |world| {
+                assert!(world.store.pods.is_empty() && world.store.revisions.is_empty());
+                assert_eq!(world.store.volumes.len(), 1, "data is no child");
+                let mut environment = environment();
+                environment["spec"]["release"]["image"] = image("v2").into();
+                declare::<Environment>(world, environment);
+            };
+        ],
+        end: |world| {
+            assert!(is(world, Ready, "Ready"));
+            let record: Vec<_> = world.databases.all().flat_map(|it| &it.record).map(|it| it.key.as_str()).collect();
+            assert_eq!(record, ["k1", "k2"], "the data is the same as before");
+        },
+    }
+
+    deleted_with_its_data {
+        begin: || {
+            let mut world = shop_with(|_| {}, |environment| environment["spec"]["deletionPolicy"] = "Delete".into());
+            push_well(&mut world, "v1", "k1");
+            world
+        },
+        acts: [
+            "deletes the Environment", Settled, delete;
+        ],
+        end: |world| {
+            assert!(world.store.volumes.is_empty() && world.store.secrets.is_empty() && world.store.pods.is_empty());
+        },
+    }
+
+    the_data_changes_hands {
+        begin: two,
+        acts: [
+            "lets the data go with the Environment", Settled, |world| edit_environment(world, |spec| spec.deletion_policy = towpath::api::environment::DeletionPolicy::Delete);
+            "lets it stay after all", Settled, |world| {
+                assert!(world.store.volumes.values().all(|it| it.metadata.owner_references.is_some()));
+                edit_environment(world, |spec| spec.deletion_policy = towpath::api::environment::DeletionPolicy::Retain);
+            };
+            "deletes the Environment", Settled, delete;
+        ],
+        end: |world| {
+            assert!(!exists(world));
+            assert_eq!((world.store.volumes.len(), world.store.secrets.len()), (1, 2));
+        },
+    }
+
+    /// Nothing lives only in status.
+    the_status_is_wiped {
+        begin: || { let mut world = two(); push(&mut world, "v2", Build { runs: Runs::NeverReady, ..Build::default() }, "k2"); world },
+        acts: [
+            "names version 2, which never becomes ready", Settled, |world| release(world, "v2");
+            "wipes the status", Once(|world| is(world, RolledOut, "RollingOut") && revisions(world).len() == 2), wipe;
+            "wipes it again", Settled, wipe;
+        ],
+        end: |world| {
+            assert!(is(world, Ready, "RolledBack"));
+            assert_eq!(running(world, "web"), ["v1", "v1"]);
+        },
+    }
+
+    /// What others add to a pod template is removed; a restart by hand may stay.
+    others_meddle {
+        begin: two,
+        acts: [
+            "restarts by hand", Settled, |world| meddle(world, json!({"spec": {"template": {"metadata": {"annotations": {labels::RESTARTED_AT: "now"}}}}}));
+            "lets pods use the node's network", Settled, |world| meddle(world, json!({"spec": {"template": {"spec": {"hostNetwork": true}}}}));
+            "names version 2", Settled, |world| release(world, "v2");
+        ],
+        end: |world| {
+            let template = world.store.deployments["shop-web-a"].spec.clone().unwrap().template;
+            assert_eq!(template.spec.unwrap().host_network, None);
+            assert_eq!(template.metadata.unwrap().annotations.unwrap()[labels::RESTARTED_AT], "now");
+            assert_eq!(running(world, "web"), ["v2", "v2"]);
+        },
+    }
+
+    /// A person who deletes a workload gets it back as it was.
+    a_workload_is_deleted {
+        begin: two,
+        acts: [
+            "deletes the Deployment of web", Settled, |world| world.store.remove::<Deployment>("shop-web-a");
+        ],
+        end: |world| assert_eq!(running(world, "web"), ["v1", "v1"]),
+    }
+
+    deleted_while_it_migrates {
+        begin: || { let mut world = two(); push(&mut world, "v2", Build { migrates: Migrates::Within(20), ..Build::default() }, "k2"); world },
+        acts: [
+            "names version 2", Settled, |world| release(world, "v2");
+            "deletes the Environment and makes it again", Once(|world| world.store.jobs.contains_key("shop-migrate-2")), |world| {
+                delete(world);
+                declare::<Environment>(world, environment());
+            };
+        ],
+        end: |world| assert_eq!(running(world, "web"), ["v1", "v1"]),
+    }
+
+    /// An Environment in an autoscaler's hands.
+    an_autoscaler_decides {
+        begin: || {
+            let mut world = shop_with(|app| { app["spec"]["components"][0].as_object_mut().unwrap().remove("replicas"); }, |_| {});
+            push_well(&mut world, "v1", "k1");
+            push_well(&mut world, "v2", "k2");
+            world
+        },
+        acts: [
+            "lets an autoscaler want four pods", Settled, |world| meddle(world, json!({"spec": {"replicas": 4}}));
+            "names version 2", Settled, |world| release(world, "v2");
+        ],
+        end: |world| assert_eq!(running(world, "web"), ["v2"; 4]),
+    }
+
+    two_environments_of_one_app {
+        begin: || {
+            let mut world = two();
+            let mut other = environment();
+            other["metadata"]["name"] = "other".into();
+            other["spec"]["release"]["image"] = image("v2").into();
+            world.wait(1);
+            declare::<Environment>(&mut world, other);
+            world
+        },
+        acts: [
+            "gives the other one a host of its own", Settled, |world| {
+                assert!(is(world, Ready, "Ready"));
+                let mut other = (*world.environment("other").unwrap()).clone();
+                other.spec.hosts[0].host = "other.example.com".to_owned();
+                world.store.declare(other).unwrap();
+            };
+        ],
+        end: |world| {
+            assert_eq!(world.store.http_routes.len(), 2);
+            assert_eq!(world.store.stateful_sets.len(), 2);
+        },
+    }
+}
+
+fn wipe(world: &mut World) {
+    let mut environment = (*world.environment(SHOP).unwrap()).clone();
+    environment.status = None;
+    let wiped = serde_json::to_value(&environment).unwrap();
+    world.store.environments.insert(
+        SHOP.to_owned(),
+        std::sync::Arc::new(serde_json::from_value(wiped).unwrap()),
+    );
+    world.store.version += 1;
+}
