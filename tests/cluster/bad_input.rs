@@ -395,20 +395,23 @@ fn yaml_with_an_unknown_field_is_refused_by_name() {
         app["spec"]["components"][0]["replica"] = json!(3);
         let mut environment = Wanted::light(place).environment;
         environment["spec"]["strategy"]["progressDeadlineSecond"] = json!(3);
-        for (object, field) in [
+        let objects = [
             (&app, "spec.components[0].replica"),
             (&environment, "spec.strategy.progressDeadlineSecond"),
-        ] {
-            for mode in ["--server-side=false", "--server-side=true"] {
-                let said = apply(
-                    object,
-                    &[mode, "--validate=strict", "--force-conflicts=false"],
-                );
+        ];
+        for (object, field) in objects {
+            let last = field.rsplit('.').next().expect("a name");
+            let modes = [
+                ("--server-side=false", format!("unknown field \"{field}\"")),
+                (
+                    "--server-side=true",
+                    format!(".{last}: field not declared in schema"),
+                ),
+            ];
+            for (mode, sentence) in modes {
+                let said = apply(object, &[mode, "--validate=strict"]);
                 let said = said.expect_err("it must be refused");
-                assert!(
-                    said.contains(&format!("unknown field \"{field}\"")),
-                    "{mode}: {said}"
-                );
+                assert!(said.contains(&sentence), "{mode}: {said}");
             }
         }
         assert!(place.find::<App>("shop").await.is_some());
@@ -420,9 +423,6 @@ fn apply(object: &Value, options: &[&str]) -> Result<String, String> {
     let mut file = tempfile::NamedTempFile::new().expect("a file");
     file.write_all(object.to_string().as_bytes())
         .expect("a file");
-    let options = options.iter().filter(|option| {
-        !(options.contains(&"--server-side=false") && option.starts_with("--force"))
-    });
     command::run(
         setup::tool("kubectl")
             .arg("apply")

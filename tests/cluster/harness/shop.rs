@@ -149,10 +149,13 @@ impl<'a> Shop<'a> {
         self.see().await.status.and_then(|status| status.serving)
     }
 
-    /// Revisions, oldest first.
+    /// Revisions, oldest first. Workloads of Kubernetes keep such objects of their own, with the same labels.
     pub async fn revisions(&self) -> Vec<ControllerRevision> {
         let mut revisions = self.place.list::<ControllerRevision>().await;
-        revisions.retain(|revision| revision.labels().get(labels::ENVIRONMENT) == Some(&self.name));
+        revisions.retain(|revision| {
+            let mut owners = revision.owner_references().iter();
+            owners.any(|owner| owner.kind == "Environment" && owner.name == self.name)
+        });
         revisions.sort_by_key(|revision| revision.revision);
         revisions
     }
