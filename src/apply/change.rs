@@ -1,7 +1,5 @@
 //! Server-side apply: without force on a name that is free, with force on what is ours by uid.
 
-use std::borrow::Cow;
-
 use kube::ResourceExt;
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
@@ -15,40 +13,40 @@ use crate::error::Verb;
 use crate::plan::Change;
 
 impl Writer<'_> {
-    /// Applies an object; removes what others added to it.
+    /// Applies an object. What others added to it is removed first: beside it, what is applied may not even be valid.
     pub(super) async fn change<K: Kept>(&self, change: &Change<K>) -> Result<(), Stop> {
         let mut object = (*change.object).clone();
         let uid = match &change.live {
             Some(live) => {
+                if !live.foreign.is_empty() {
+                    self.strip(&*change.object, &live.uid, &live.foreign)
+                        .await?;
+                }
                 object
                     .meta_mut()
                     .resource_version
                     .clone_from(&live.resource_version);
                 Some(live.uid.clone())
             }
-            None => self.uid_of_ours::<K>(&object.name_any()).await?,
+            None => self.adopt(&*change.object).await?,
         };
         let force = uid.is_some();
         object.meta_mut().uid = uid;
         let applied = self.apply(&object, force).await?;
-        let foreign = change
-            .live
-            .as_ref()
-            .map(|live| live.foreign.as_slice())
-            .unwrap_or_default();
-        if !foreign.is_empty() {
-            self.strip(&*change.object, &applied, foreign).await?;
-        }
         self.wrote(applied);
         Ok(())
     }
 
     /// A live read: the uid of what is there, if it is ours; nothing if the name is free.
-    async fn uid_of_ours<K: Kept>(&self, name: &str) -> Result<Option<String>, Stop> {
-        let there = self.read::<K>(name).await?;
+    async fn adopt<K: Kept>(&self, wanted: &K) -> Result<Option<String>, Stop> {
+        let there = self.read::<K>(&wanted.name_any()).await?;
         let Some(there) = there else { return Ok(None) };
         Standing::of(&there, self.environment).or_stop()?;
-        Ok(there.uid())
+        let uid = there.uid().unwrap_or_default();
+        if differs(wanted, &there) {
+            self.replace(wanted, &uid).await?;
+        }
+        Ok(Some(uid))
     }
 
     /// A live read.
@@ -71,39 +69,37 @@ impl Writer<'_> {
         applied.map_err(|error| Stop::of(Verb::Apply, &K::kind(&()), &name, error))
     }
 
-    /// Puts what was rendered in the place of what is there, unless others keep putting theirs back.
-    async fn strip<K: Kept>(
-        &self,
-        wanted: &K,
-        applied: &K,
-        foreign: &[String],
-    ) -> Result<(), Stop> {
+    /// Removes what others added, unless they keep putting it back.
+    async fn strip<K: Kept>(&self, wanted: &K, uid: &str, foreign: &[String]) -> Result<(), Stop> {
         let memory = self.ctx.memories.of(self.environment);
         if !locked(&memory.foreign).remove(foreign, self.ctx.now()) {
             return Ok(());
         }
-        let name = wanted.name_any();
         tracing::info!(
             namespace = self.namespace,
             ?foreign,
             "removing what others added"
         );
-        let patch = Patch::<()>::Json(patch(wanted, applied));
+        let stripped = self.replace(wanted, uid).await;
+        if stripped.is_err() {
+            locked(&memory.foreign).still_there(foreign);
+        }
+        stripped
+    }
+
+    /// Puts what was rendered in the place of what is there.
+    async fn replace<K: Kept>(&self, wanted: &K, uid: &str) -> Result<(), Stop> {
+        let name = wanted.name_any();
+        let patch = Patch::<()>::Json(patch(wanted, uid));
         let params = PatchParams {
             field_manager: Some(labels::MANAGER.to_owned()),
             ..PatchParams::default()
         };
         self.may::<K>(Verb::Patch)?;
-        let stripped = self.api::<K>().patch(&name, &params, &patch).await;
-        let stripped =
-            stripped.map_err(
-                |error| match Stop::of(Verb::Patch, &K::kind(&()), &name, error) {
-                    // A test of the patch that does not hold is answered like an invalid object.
-                    Stop::Refused(..) => Stop::Again,
-                    stop => stop,
-                },
-            )?;
-        self.wrote(stripped);
+        let replaced = self.api::<K>().patch(&name, &params, &patch).await;
+        let replaced =
+            replaced.map_err(|error| Stop::of(Verb::Patch, &K::kind(&()), &name, error))?;
+        self.wrote(replaced);
         Ok(())
     }
 }
@@ -117,17 +113,28 @@ pub(crate) fn replaced(kind: &str) -> &'static [&'static str] {
     }
 }
 
-/// Bound to exactly the object that was applied just now.
-fn patch<K: Kept>(wanted: &K, applied: &K) -> json_patch::Patch {
-    let kind: Cow<'_, str> = K::kind(&());
+/// The parts of an object that others may have added to, as they shall be.
+fn parts<K: Kept>(wanted: &K) -> Vec<(&'static str, Value)> {
     let rendered = serde_json::to_value(wanted).unwrap_or(Value::Null);
-    let mut operations = vec![
-        json!({"op": "test", "path": "/metadata/uid", "value": applied.uid()}),
-        json!({"op": "test", "path": "/metadata/resourceVersion", "value": applied.resource_version()}),
-    ];
-    let parts = replaced(&kind).iter();
-    let parts = parts.filter_map(|path| Some((path, rendered.pointer(path)?)));
-    operations
-        .extend(parts.map(|(path, value)| json!({"op": "add", "path": path, "value": value})));
+    let pointers = replaced(&K::kind(&())).iter();
+    pointers
+        .filter_map(|pointer| Some((*pointer, rendered.pointer(pointer)?.clone())))
+        .collect()
+}
+
+fn differs<K: Kept>(wanted: &K, there: &K) -> bool {
+    let there = serde_json::to_value(there).unwrap_or(Value::Null);
+    parts(wanted)
+        .iter()
+        .any(|(pointer, part)| there.pointer(pointer) != Some(part))
+}
+
+/// Bound to this very object: the apiserver refuses another uid. Whatever else changed in it meanwhile, these parts shall be
+/// so; the controllers of Kubernetes write its status all the time.
+fn patch<K: Kept>(wanted: &K, uid: &str) -> json_patch::Patch {
+    let uid = json!({"op": "add", "path": "/metadata/uid", "value": uid});
+    let parts = parts(wanted).into_iter();
+    let parts = parts.map(|(pointer, part)| json!({"op": "add", "path": pointer, "value": part}));
+    let operations = std::iter::once(uid).chain(parts).collect();
     serde_json::from_value(Value::Array(operations)).unwrap_or_default()
 }

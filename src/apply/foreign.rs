@@ -33,6 +33,12 @@ impl Foreign {
         fight
     }
 
+    /// These could not be removed: that they are there again says nothing about who put them there.
+    pub fn still_there(&mut self, additions: &[String]) {
+        self.removed
+            .retain(|addition, _| !additions.contains(addition));
+    }
+
     /// Additions that are left.
     #[must_use]
     pub fn stubborn(&self) -> BTreeSet<String> {
@@ -57,6 +63,16 @@ mod tests {
         assert!(!foreign.remove(&sidecar, after(2)));
         assert_eq!(foreign.stubborn().len(), 1);
         assert!(!foreign.remove(&sidecar, after(900)));
+    }
+
+    #[test]
+    fn what_could_not_be_removed_did_not_come_back() {
+        let mut foreign = Foreign::default();
+        let sidecar = ["Deployment/shop-web-a /spec/template/spec/containers/1".to_owned()];
+        assert!(foreign.remove(&sidecar, after(0)));
+        foreign.still_there(&sidecar);
+        assert!(foreign.remove(&sidecar, after(1)));
+        assert!(foreign.stubborn().is_empty());
     }
 
     #[test]

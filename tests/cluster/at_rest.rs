@@ -1,80 +1,133 @@
-//! At rest nothing is asked and nothing is written; a restart writes nothing but the Lease.
+//! What has settled is left alone: no request to the apiserver but watches and the Lease.
 
 use jiff::Timestamp;
-use serde_json::json;
+use towpath::api::{ConditionType, Reason};
 
-use crate::harness::{Controller, Place, Shop, Wanted, alone, audit, seconds};
+use crate::harness::audit::{self, Request};
+use crate::harness::{Controller, Place, Shop, Wanted, alone, seconds};
 
-const ENVIRONMENTS: usize = 10;
+const WATCHED: u64 = 60;
 
 #[test]
-fn ten_environments_rest_and_a_restart_writes_nothing() {
-    alone("at-rest", async |place| {
-        let wanted = Wanted::light(place);
-        place.apply(&wanted.app).await;
-        let mut shops = Vec::new();
-        for number in 0..ENVIRONMENTS {
-            let name = format!("shop-{number}");
-            place.apply(&wanted.clone().named(&name).environment).await;
-            shops.push(Shop::new(place, &name));
-        }
-        for shop in &shops {
-            shop.until_ready().await;
-        }
-        // What follows a release may end first: old revisions go, the last status is told.
-        tokio::time::sleep(seconds(15)).await;
+fn ten_environments_at_rest_cost_no_request_and_a_restart_no_write() {
+    alone("rest", async |place| {
+        let shops = ten(place).await;
+        until_quiet(place).await;
         let moment = Timestamp::now();
-        tokio::time::sleep(seconds(60)).await;
-        assert_rests(moment, false);
+        tokio::time::sleep(seconds(WATCHED)).await;
+        let requests = audit::since(moment, &audit::controller_user());
+        let others: Vec<&Request> = requests
+            .iter()
+            .filter(|request| request.verb != "watch" && !request.is_lease())
+            .collect();
+        assert!(
+            others.is_empty(),
+            "at rest the controller asked for:\n{}",
+            audit::lines(others)
+        );
+        let renewals = requests
+            .iter()
+            .filter(|request| request.is_lease() && request.is_write())
+            .count();
+        assert!(
+            renewals > 0,
+            "the audit log must show the controller's Lease"
+        );
+        println!(
+            "{WATCHED} s with {} Environments: {renewals} renewals of the Lease, nothing else",
+            shops.len()
+        );
 
         let controller = Controller::new(place);
         let moment = Timestamp::now();
-        controller.kill().await;
-        controller.until_leads_since(moment).await;
-        tokio::time::sleep(seconds(10)).await;
-        assert_rests(moment, true);
+        controller.restart().await;
+        tokio::time::sleep(seconds(20)).await;
+        let requests = audit::since(moment, &audit::controller_user());
+        let written: Vec<&Request> = requests
+            .iter()
+            .filter(|request| request.is_write() && !request.is_lease())
+            .collect();
+        assert!(
+            written.is_empty(),
+            "after its restart the controller wrote:\n{}",
+            audit::lines(written)
+        );
+        assert!(
+            requests.iter().any(|request| request.verb == "list"),
+            "it has looked at everything"
+        );
+        println!(
+            "a restart: {} requests, {} of them on the Lease, no other write",
+            requests.len(),
+            requests.iter().filter(|request| request.is_lease()).count()
+        );
     });
 }
 
-#[test]
-fn a_status_that_was_wiped_changes_no_decision() {
-    alone("wiped", async |place| {
-        let shop = place.make(&Wanted::with_database(place)).await;
-        shop.until_ready().await;
-        let (lives, revisions) = (shop.lives("web").await, shop.revisions().await.len());
-        let moment = Timestamp::now();
-        wipe(place).await;
-        shop.until_ready().await;
-        assert_eq!(shop.lives("web").await, lives, "no pod is restarted");
-        assert_eq!(
-            shop.revisions().await.len(),
-            revisions,
-            "nothing is decided anew"
+/// Ten Environments: seven that run, two of them with a database; one that was rolled back, one whose first release failed,
+/// one that waits for its image.
+async fn ten(place: &Place) -> Vec<Shop<'_>> {
+    let mut shops = Vec::new();
+    for number in 0..6 {
+        shops.push(
+            place
+                .make(&Wanted::light(place).named(&format!("light-{number}")))
+                .await,
         );
-        assert_eq!(
-            audit::made(&place.namespace, "jobs", moment),
-            0,
-            "nothing is migrated again"
-        );
-        assert_eq!(shop.serving().await, Some(1));
-    });
+    }
+    let host = place.host();
+    let mut with_database = Wanted::example(place).hosts(&[&host]);
+    // One App with a database, and one without.
+    with_database.app["metadata"]["name"] = "store".into();
+    with_database.environment["spec"]["appRef"]["name"] = "store".into();
+    shops.push(place.make(&with_database.named("store")).await);
+    let rolled_back = place
+        .make(&Wanted::light(place).named("rolled-back").deadline(10))
+        .await;
+    let failed = place
+        .make(
+            &Wanted::light(place)
+                .named("failed")
+                .release("v3")
+                .deadline(10),
+        )
+        .await;
+    let waiting = place
+        .make(&Wanted::light(place).named("waiting").release("never-built"))
+        .await;
+    for shop in &shops {
+        shop.until_ready().await;
+    }
+    rolled_back.until_ready().await;
+    rolled_back.release("v3").await;
+    rolled_back
+        .until(ConditionType::Ready, Reason::RolledBack)
+        .await;
+    failed
+        .until(ConditionType::Ready, Reason::DeadlineExceeded)
+        .await;
+    waiting
+        .until(ConditionType::Ready, Reason::WaitingForImage)
+        .await;
+    shops.extend([rolled_back, failed, waiting]);
+    shops
 }
 
-async fn wipe(place: &Place) {
-    let api: kube::Api<towpath::api::Environment> = place.api();
-    let patch = kube::api::Patch::Merge(json!({"status": null}));
-    api.patch_status("shop", &kube::api::PatchParams::default(), &patch)
-        .await
-        .expect("the status is wiped");
-}
-
-/// Nothing but watches and the Lease, and after a restart what a start reads.
-fn assert_rests(since: Timestamp, restarted: bool) {
-    let requests = audit::since(since, &audit::controller_user());
-    let odd: Vec<_> = requests
-        .iter()
-        .filter(|request| !request.is_lease() && request.verb != "watch")
-        .filter(|request| !restarted || request.is_write())
-        .collect();
-    assert!(odd.is_empty(), "not at rest:\n{}", audit::lines(odd));
+/// The last releases have been told, and their pods have settled.
+async fn until_quiet(place: &Place) {
+    place
+        .until("ten seconds without a request", seconds(120), async || {
+            let moment = Timestamp::now() - jiff::SignedDuration::from_secs(10);
+            let requests = audit::since(moment, &audit::controller_user());
+            let others: Vec<&Request> = requests
+                .iter()
+                .filter(|request| request.verb != "watch" && !request.is_lease())
+                .collect();
+            if others.is_empty() {
+                Ok(())
+            } else {
+                Err(audit::lines(others))
+            }
+        })
+        .await;
 }

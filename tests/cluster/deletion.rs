@@ -10,10 +10,10 @@ use kube::discovery::{Scope, verbs};
 use kube::{Api, Discovery, ResourceExt};
 use serde_json::json;
 use tokio::time::Instant;
-use towpath::api::{App, ConditionType, Environment, Reason};
+use towpath::api::{App, ConditionType, Reason};
 
 use crate::harness::database::Database;
-use crate::harness::{Load, Place, Shop, Wanted, audit, seconds, together};
+use crate::harness::{Load, Place, Wanted, audit, seconds, together};
 
 /// So long after the last pod's end everything that goes is gone.
 const SOON: Duration = seconds(30);
@@ -244,11 +244,8 @@ async fn objects(place: &Place) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for group in discovery.groups() {
         for (resource, capabilities) in group.recommended_resources() {
-            let told = matches!(
-                resource.kind.as_str(),
-                "Event" | "EndpointSlice" | "Endpoints"
-            );
-            if told
+            // Events end by themselves.
+            if resource.kind == "Event"
                 || capabilities.scope != Scope::Namespaced
                 || !capabilities.supports_operation(verbs::LIST)
             {
@@ -321,6 +318,3 @@ fn assert_nothing_was_made_since(place: &Place, moment: Timestamp) {
         audit::lines(made)
     );
 }
-
-#[allow(dead_code)]
-fn _shape(_: &Shop<'_>, _: &Environment) {}

@@ -1,85 +1,124 @@
-//! The controller dies at the worst moments; what it was about to do is done, once.
+//! The controller is killed in the middle of its work, and the next one goes on.
 
 use jiff::Timestamp;
-use serde_json::json;
-use towpath::api::{ConditionType, Reason};
+use kube::ResourceExt;
 
 use crate::harness::database::Database;
-use crate::harness::{Controller, Wanted, alone, audit};
+use crate::harness::{Controller, Load, Shop, Wanted, alone, audit, seconds};
 
 #[test]
-fn killed_in_mid_migration_it_migrates_once() {
+fn killed_in_mid_migration_it_neither_repeats_nor_skips_it() {
     alone("kill-migration", async |place| {
-        let shop = place.make(&Wanted::example(place)).await;
+        let controller = Controller::new(place);
+        let shop = place.make(&Wanted::with_database(place)).await;
         shop.until_ready().await;
         let database = Database::connect(place, "shop").await;
         database.hold_migrations().await;
         let moment = Timestamp::now();
         shop.release("v2").await;
-        shop.until_migrating(2).await;
-        Controller::new(place).kill().await;
+        let job = shop.until_migrating(2).await;
+        let pod = place.pod_of("shop-migrate-2").await.expect("its pod");
+
+        // Once while it runs, with the outcome open.
+        let killed = Timestamp::now();
+        controller.kill().await;
+        controller.until_leads_since(killed).await;
+        place
+            .never(
+                "nothing of the release starts",
+                seconds(5),
+                async || match shop.replica_sets("web").await.len() {
+                    1 => Ok(()),
+                    sets => Err(format!("there are {sets} ReplicaSets")),
+                },
+            )
+            .await;
+        // And once while it ends: the success is told to nobody.
+        controller.kill().await;
+        let killed = Timestamp::now();
         database.let_migrations_go().await;
+        controller.until_leads_since(killed).await;
+
         shop.until_ready().await;
         assert_eq!(shop.serving().await, Some(2));
+        let after = shop.job(2).await;
+        assert_eq!(after.uid(), job.uid(), "it is the same Job");
+        let now = place.pod_of("shop-migrate-2").await.expect("its pod");
+        assert_eq!(now.uid(), pod.uid(), "it ran in the same pod");
         assert_eq!(
             audit::made(&place.namespace, "jobs", moment),
             1,
-            "one migration, one Job"
+            "one Job was made"
         );
         assert_eq!(
-            database.record().await.len(),
-            2,
-            "each release is recorded once"
-        );
-        assert_eq!(shop.shown("version").await, "v2");
-    });
-}
-
-#[test]
-fn killed_in_mid_rollout_it_rolls_on_and_judges() {
-    alone("kill-rollout", async |place| {
-        let shop = place
-            .make(&Wanted::example(place).release("v2").deadline(20))
-            .await;
-        shop.until_ready().await;
-        let lives = shop.lives("web").await;
-        shop.release("v3").await;
-        shop.until(ConditionType::RolledOut, Reason::RollingOut)
-            .await;
-        Controller::new(place).kill().await;
-        let message = shop.until(ConditionType::Ready, Reason::RolledBack).await;
-        assert!(message.contains("Revision 1 serves again"), "{message}");
-        assert_eq!(
-            shop.lives("web").await,
-            lives,
-            "the pods that served still do"
-        );
-        assert_eq!(shop.shown("version").await, "v2");
-    });
-}
-
-#[test]
-fn a_restart_and_an_edit_of_what_is_live_restart_no_pod() {
-    alone("restart", async |place| {
-        let shop = place.make(&Wanted::light(place).replicas(2)).await;
-        shop.until_ready().await;
-        let lives = shop.lives("web").await;
-        let controller = Controller::new(place);
-        controller.stop().await;
-        shop.edit(json!({"spec": {"components": [{"name": "web", "replicas": 3}]}}))
-            .await;
-        controller.start().await;
-        shop.until_ready().await;
-        let now = shop.lives("web").await;
-        assert_eq!(now.len(), 3);
-        assert!(
-            lives.iter().all(|life| now.contains(life)),
-            "{lives:?} became {now:?}"
-        );
-        assert_eq!(
-            shop.revisions().await.len(),
+            audit::made(&place.namespace, "controllerrevisions", moment),
             1,
-            "replicas are no part of a revision"
+            "one revision was made"
+        );
+        let record = database.record().await;
+        let revisions: Vec<i64> = record.iter().map(|(_, revision)| *revision).collect();
+        assert_eq!(
+            revisions,
+            [1, 2],
+            "each migration is recorded once: {record:?}"
         );
     });
+}
+
+#[test]
+fn killed_in_mid_rollout_it_goes_on_and_no_request_fails() {
+    alone("kill-rollout", async |place| {
+        let controller = Controller::new(place);
+        let shop = place.make(&Wanted::example(place).release("v2")).await;
+        shop.until_ready().await;
+        let before = shop.lives("web").await;
+        let moment = Timestamp::now();
+        let load = Load::start(&place.host(), 50);
+        shop.set_variable("SHOP_VERSION", "next").await;
+        until_half(&shop, &before).await;
+
+        let killed = Timestamp::now();
+        controller.kill().await;
+        controller.until_leads_since(killed).await;
+        shop.until_ready().await;
+        let summary = load.stop();
+        summary.assert_none_failed();
+        assert!(
+            summary.answers.contains_key("next"),
+            "{:?}",
+            summary.answers
+        );
+
+        let now = shop.lives("web").await;
+        assert_eq!(now.len(), before.len());
+        assert!(
+            now.iter().all(|pod| !before.contains(pod)),
+            "every pod was replaced: {now:?}"
+        );
+        assert_eq!(
+            shop.replica_sets("web").await.len(),
+            2,
+            "one template before, one after"
+        );
+        assert_eq!(
+            audit::made(&place.namespace, "controllerrevisions", moment),
+            1,
+            "one revision was made"
+        );
+    });
+}
+
+/// Waits until pods of both templates are there.
+async fn until_half(shop: &Shop<'_>, before: &[(String, i32)]) {
+    shop.place
+        .until("the rollout is half done", seconds(60), async || {
+            let now = shop.lives("web").await;
+            let (old, new): (Vec<_>, Vec<_>) = now.iter().partition(|pod| before.contains(pod));
+            if !old.is_empty() && !new.is_empty() {
+                Ok(())
+            } else {
+                Err(format!("old {old:?}, new {new:?}"))
+            }
+        })
+        .await;
 }

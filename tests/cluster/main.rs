@@ -5,9 +5,8 @@
 //! and logs are left in `target/cluster-failures/` (and its namespace too, with `TOWPATH_KEEP_FAILED` set).
 //!
 //! Tests that disturb what all share run alone; the others run side by side.
-// The harness offers more than the tests of one day use.
+// The lints know tests by their attribute, and not what tests share.
 #![allow(
-    dead_code,
     missing_docs,
     clippy::type_complexity,
     clippy::expect_used,
@@ -18,10 +17,16 @@
 mod harness;
 
 mod at_rest;
+mod bad_input;
+mod changes;
 mod deletion;
+mod faults;
 mod healing;
 mod kills;
-mod refusals;
+mod modes;
+mod rendering;
 mod secrets;
 mod story;
 mod traffic;
+// Counts the rights that all other tests used. Tests start in the order of their names, so this is the last one.
+mod unused_rights;

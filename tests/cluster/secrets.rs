@@ -1,82 +1,120 @@
-//! Secrets are read as they are now: a changed value restarts what reads it, once, and never appears anywhere.
+//! Secrets are read as they are now: a changed value restarts what reads it, once.
 
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Secret;
+use kube::ResourceExt;
 use serde_json::json;
-use towpath::api::{ConditionType, Reason};
+use towpath::api::labels;
 
-use crate::harness::{Wanted, dump, seconds, together};
+use crate::harness::{Load, Place, Wanted, audit, seconds, together};
+
+async fn write(place: &Place, key: &str, value: &str) {
+    place
+        .edit::<Secret>("stripe", json!({"stringData": {key: value}}))
+        .await;
+}
 
 #[test]
-fn a_rotated_secret_restarts_its_readers_once() {
+fn a_changed_secret_restarts_once() {
     together("rotation", async |place| {
-        let mut wanted = Wanted::light(place);
-        wanted.component("web")["env"] =
-            json!([{"name": "TOKEN", "secretRef": {"name": "token", "key": "value"}}]);
-        place.apply(&token("first-secret-value")).await;
+        let host = place.host();
+        let mut wanted = Wanted::with_database(place).hosts(&[&host]).replicas(2);
+        wanted.app["spec"]["env"] =
+            json!([{"name": "STRIPE_KEY", "secretRef": {"name": "stripe", "key": "api-key"}}]);
+        let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "stripe"}, "stringData": {"api-key": "one"}});
+        place.apply(&secret).await;
         let shop = place.make(&wanted).await;
         shop.until_ready().await;
+        let load = Load::start(&host, 20);
         let before = shop.lives("web").await;
-        place.apply(&token("other-secret-value")).await;
+        let moment = Timestamp::now();
+
+        // A key that nobody reads.
+        write(place, "other", "x").await;
         place
-            .until("its reader is replaced", seconds(90), async || {
+            .never(
+                "a key that nobody reads restarts nothing",
+                seconds(10),
+                async || {
+                    let now = shop.lives("web").await;
+                    if now == before {
+                        Ok(())
+                    } else {
+                        Err(format!("{now:?} instead of {before:?}"))
+                    }
+                },
+            )
+            .await;
+
+        write(place, "api-key", "two").await;
+        place
+            .until("every pod is replaced", seconds(90), async || {
                 let now = shop.lives("web").await;
-                if now.iter().any(|life| before.contains(life)) {
-                    Err(format!("{now:?}"))
-                } else {
+                let replaced = now.len() == 2 && now.iter().all(|pod| !before.contains(pod));
+                if replaced {
                     Ok(())
+                } else {
+                    Err(format!("there are {now:?}"))
                 }
             })
             .await;
         shop.until_ready().await;
         let after = shop.lives("web").await;
-        // At most once in five minutes.
-        place.apply(&token("third-secret-value")).await;
+        let restarted = shop
+            .deployment("web")
+            .await
+            .annotations()
+            .get(labels::SECRETS_RESTARTED)
+            .cloned();
+        assert!(restarted.is_some(), "it is remembered when");
+
+        // The next change comes too soon after that; it is not forgotten, but waits for its time.
+        write(place, "api-key", "three").await;
         place
-            .never(
-                "it is not replaced again at once",
-                seconds(15),
-                async || {
-                    let now = shop.lives("web").await;
-                    if now == after {
-                        Ok(())
-                    } else {
-                        Err(format!("{after:?} became {now:?}"))
-                    }
-                },
-            )
+            .never("one restart in five minutes", seconds(20), async || {
+                let now = shop.lives("web").await;
+                if now == after {
+                    Ok(())
+                } else {
+                    Err(format!("{now:?} instead of {after:?}"))
+                }
+            })
             .await;
+        load.stop().assert_none_failed();
+        assert_eq!(
+            shop.replica_sets("web").await.len(),
+            2,
+            "one template before, one after"
+        );
         assert_eq!(
             shop.revisions().await.len(),
             1,
             "a Secret is no part of a revision"
         );
-        let shown = format!("{:?}", shop.see().await.status);
-        assert!(!shown.contains("secret-value"), "{shown}");
-    });
-}
+        assert_eq!(
+            audit::made(&place.namespace, "jobs", moment),
+            0,
+            "nothing is migrated for it"
+        );
 
-#[test]
-fn a_missing_secret_or_key_is_named() {
-    together("missing", async |place| {
-        let mut wanted = Wanted::light(place);
-        wanted.component("web")["env"] =
-            json!([{"name": "TOKEN", "secretRef": {"name": "token", "key": "value"}}]);
-        let shop = place.make(&wanted).await;
-        let message = shop
-            .until(ConditionType::Configured, Reason::ReferenceMissing)
+        // Five minutes later, which this annotation tells.
+        let earlier = moment - jiff::SignedDuration::from_mins(6);
+        let name = shop.deployment_name("web");
+        let annotation =
+            json!({"metadata": {"annotations": {labels::SECRETS_RESTARTED: earlier.to_string()}}});
+        place
+            .edit::<k8s_openapi::api::apps::v1::Deployment>(&name, annotation)
             .await;
-        assert!(message.contains("Secret 'token' must exist"), "{message}");
-        place.apply(&json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "token"}, "stringData": {"other": "x"}})).await;
-        let message = shop
-            .until(ConditionType::Configured, Reason::KeyMissing)
+        place
+            .until("the change that waited is read", seconds(90), async || {
+                let now = shop.lives("web").await;
+                let replaced = now.len() == 2 && now.iter().all(|pod| !after.contains(pod));
+                if replaced {
+                    Ok(())
+                } else {
+                    Err(format!("there are {now:?}"))
+                }
+            })
             .await;
-        assert!(message.contains("must have the key 'value'"), "{message}");
-        place.apply(&token("first-secret-value")).await;
-        shop.until_ready().await;
-        let tree = dump::tree(place).await;
-        assert!(!tree.contains("first-secret-value"), "{tree}");
     });
-}
-
-fn token(value: &str) -> serde_json::Value {
-    json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "token"}, "stringData": {"value": value}})
 }

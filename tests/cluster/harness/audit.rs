@@ -1,5 +1,6 @@
 //! The apiserver's audit log: who asked for what.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
@@ -23,7 +24,8 @@ pub struct Request {
     pub response_status: Status,
     #[serde(rename = "requestURI")]
     pub uri: String,
-    pub stage: String,
+    #[serde(default)]
+    pub annotations: BTreeMap<String, String>,
     #[serde(rename = "requestReceivedTimestamp")]
     pub at: Timestamp,
 }
@@ -60,6 +62,12 @@ impl Request {
     /// Whether it is about the controller's Lease.
     pub fn is_lease(&self) -> bool {
         self.object_ref.resource == "leases" && self.object_ref.namespace == controller::NAMESPACE
+    }
+
+    /// Whether a right was lacking; a quota or a policy is answered alike, and no lack of a right.
+    pub fn is_forbidden(&self) -> bool {
+        let decision = self.annotations.get("authorization.k8s.io/decision");
+        decision.is_some_and(|decision| decision == "forbid")
     }
 
     /// One line.

@@ -8,6 +8,7 @@ use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{ListParams, LogParams, Patch, PatchParams};
 use kube::{Api, Client, ResourceExt};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use super::{Place, seconds};
@@ -50,21 +51,7 @@ impl<'a> Controller<'a> {
         let pods = self.pods().await;
         assert_eq!(pods.len(), 1, "one controller runs");
         let uid = pods[0].uid().expect("a uid");
-        let processes = processes_of(&uid);
-        assert!(
-            !processes.is_empty(),
-            "no process of the controller's pod {uid} was found on this machine"
-        );
-        for process in &processes {
-            let process = i32::try_from(*process)
-                .ok()
-                .and_then(rustix::process::Pid::from_raw);
-            rustix::process::kill_process(
-                process.expect("a process"),
-                rustix::process::Signal::KILL,
-            )
-            .expect("SIGKILL");
-        }
+        kill_processes(&uid, "towpath");
     }
 
     /// Waits until a controller leads whose process began after this moment.
@@ -163,16 +150,29 @@ impl<'a> Controller<'a> {
     }
 }
 
-/// Processes of this machine that belong to a pod, by their control groups.
-fn processes_of(pod: &str) -> Vec<u32> {
+/// SIGKILL for every process of this name in a pod, which are processes of this machine.
+pub fn kill_processes(pod: &str, name: &str) {
+    let processes = processes_of(pod, name);
+    assert!(
+        !processes.is_empty(),
+        "no process {name} of pod {pod} was found on this machine"
+    );
+    for process in processes.into_iter().filter_map(Pid::from_raw) {
+        // One may end with another.
+        let _ = kill_process(process, Signal::KILL);
+    }
+}
+
+/// They are known by their control groups.
+fn processes_of(pod: &str, name: &str) -> Vec<i32> {
     let entries = fs::read_dir("/proc").expect("the processes of this machine");
     let processes = entries
         .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    let belongs = |process: &u32| {
+        .filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    let belongs = |process: &i32| {
         let groups = fs::read_to_string(format!("/proc/{process}/cgroup")).unwrap_or_default();
-        let name = fs::read_to_string(format!("/proc/{process}/comm")).unwrap_or_default();
-        groups.contains(pod) && name.trim() == "towpath"
+        let comm = fs::read_to_string(format!("/proc/{process}/comm")).unwrap_or_default();
+        groups.contains(pod) && comm.trim() == name
     };
     processes.filter(belongs).collect()
 }

@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use futures::FutureExt;
+use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{DeleteParams, ListParams, PostParams};
@@ -24,14 +25,22 @@ const LIMIT: Duration = seconds(420);
 /// Names the process that made a namespace.
 const RUN: &str = "tests.towpath.dev/run";
 
+/// When the first test of this process began.
+pub fn began() -> Timestamp {
+    static BEGAN: OnceLock<Timestamp> = OnceLock::new();
+    *BEGAN.get_or_init(Timestamp::now)
+}
+
 /// Runs a test side by side with others.
 pub fn together(name: &str, test: impl AsyncFnOnce(&Place)) {
+    began();
     let _shared = PEACE.blocking_read();
     block_on(within(name, test));
 }
 
 /// Runs a test while no other one runs, and after what others left is gone.
 pub fn alone(name: &str, test: impl AsyncFnOnce(&Place)) {
+    began();
     let _exclusive = PEACE.blocking_write();
     block_on(async {
         until_others_are_gone(&client().await).await;
@@ -140,8 +149,8 @@ async fn check(client: &Client) -> Result<(), String> {
     Ok(())
 }
 
-/// Makes the namespace of a test. Its pods are held to the restricted level.
-async fn namespace(client: &Client, name: &str) -> String {
+/// Makes a namespace for a test. Its pods are held to the restricted level.
+pub async fn namespace(client: &Client, name: &str) -> String {
     let namespace: Namespace = serde_json::from_value(json!({
         "metadata": {
             "generateName": format!("test-{name}-"),
@@ -157,7 +166,7 @@ async fn namespace(client: &Client, name: &str) -> String {
     made.expect("the namespace is made").name_any()
 }
 
-async fn delete(client: &Client, namespace: &str) {
+pub async fn delete(client: &Client, namespace: &str) {
     let api: Api<Namespace> = Api::all(client.clone());
     if let Err(error) = api.delete(namespace, &DeleteParams::default()).await {
         eprintln!("namespace {namespace} could not be deleted: {error}");

@@ -149,15 +149,13 @@ impl<'a> Shop<'a> {
         self.see().await.status.and_then(|status| status.serving)
     }
 
-    /// Number of the newest revision that is known.
-    pub async fn target(&self) -> Option<i64> {
-        self.see().await.status.and_then(|status| status.target)
-    }
-
-    /// Revisions, oldest first.
+    /// Revisions, oldest first. Workloads of Kubernetes keep such objects of their own, with the same labels.
     pub async fn revisions(&self) -> Vec<ControllerRevision> {
         let mut revisions = self.place.list::<ControllerRevision>().await;
-        revisions.retain(|revision| revision.labels().get(labels::ENVIRONMENT) == Some(&self.name));
+        revisions.retain(|revision| {
+            let mut owners = revision.owner_references().iter();
+            owners.any(|owner| owner.kind == "Environment" && owner.name == self.name)
+        });
         revisions.sort_by_key(|revision| revision.revision);
         revisions
     }
@@ -167,6 +165,13 @@ impl<'a> Shop<'a> {
         let mut jobs = self.place.list::<Job>().await;
         jobs.retain(|job| job.labels().get(labels::ENVIRONMENT) == Some(&self.name));
         jobs
+    }
+
+    /// The migration of a revision.
+    pub async fn job(&self, revision: i64) -> Job {
+        self.place
+            .get(&format!("{}-migrate-{revision}", self.name))
+            .await
     }
 
     /// Waits until a migration's pod runs.
