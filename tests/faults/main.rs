@@ -20,12 +20,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock};
 use std::time::Instant;
 
+use jiff::SignedDuration;
 use run::{Fault, Outcome};
 use scenario::Scenario;
 use similar_asserts::SimpleDiff;
 use support::apiserver::Apiserver;
-use wire::{MODES, Mode};
+use wire::{MODES, Mode, READ_MODES};
 
+/// By how much a fault may put off the end: the process may be away for half of it.
+const LATE: SignedDuration = SignedDuration::from_secs(60);
 /// Runs at the same time, of one scenario.
 const RUNS: usize = 4;
 
@@ -123,9 +126,7 @@ fn every_request_goes_wrong_once(scenario: &Scenario) {
     }
     let cases: Vec<Fault> = match asked {
         Some((_, fault)) => vec![fault],
-        None => (1..=undisturbed.requests.len())
-            .flat_map(|at| MODES.map(|mode| Fault { at, mode }))
-            .collect(),
+        None => cases(&undisturbed.requests),
     };
     let wrong = all(server, scenario, &undisturbed, &cases);
     eprintln!(
@@ -138,6 +139,22 @@ fn every_request_goes_wrong_once(scenario: &Scenario) {
     );
     let shown: Vec<String> = wrong.into_values().collect();
     assert!(shown.is_empty(), "{}", shown.join("\n\n"));
+}
+
+/// Every request and what can go wrong with it. What only reads is the same whether it was done or not.
+fn cases(requests: &[String]) -> Vec<Fault> {
+    let modes = |request: &String| {
+        let reads = request.starts_with("GET ") || request == "database look";
+        if reads { &READ_MODES[..] } else { &MODES[..] }
+    };
+    let each = requests.iter().enumerate();
+    each.flat_map(|(index, request)| {
+        let at = index + 1;
+        modes(request)
+            .iter()
+            .map(move |mode| Fault { at, mode: *mode })
+    })
+    .collect()
 }
 
 /// Runs all cases; what went wrong in which.
@@ -181,6 +198,10 @@ fn difference(undisturbed: &Outcome, outcome: &Outcome, mode: Option<Mode>) -> O
     if mode == Some(Mode::DieLong) {
         // A release may have failed before all of it was begun: what is left in the end is the same.
         (one, other) = (without_effort(&one), without_effort(&other));
+    }
+    let late = outcome.took - undisturbed.took;
+    if late > LATE {
+        sentences.push(format!("it came to rest {late} later"));
     }
     if one != other {
         let (one, other) = (&one, &other);

@@ -40,6 +40,9 @@ pub const MODES: [Mode; 5] = [
     Mode::DieLong,
 ];
 
+/// Those that differ for what only reads.
+pub const READ_MODES: [Mode; 2] = [Mode::Fail, Mode::DieBefore];
+
 impl std::str::FromStr for Mode {
     type Err = String;
 
