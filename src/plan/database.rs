@@ -215,12 +215,20 @@ fn external(seen: &SeenEnvironment, plan: &mut Plan) -> Gate {
     let live = seen.children.config_maps.get(&name).map(AsRef::as_ref);
     let key = Key::new("ConfigMap", &name);
     // What a person said is applied is written by this pass already.
-    if is_known(seen) && plan.steps.iter().any(|step| step.action.key().as_ref() == Some(&key)) {
+    if is_known(seen)
+        && plan
+            .steps
+            .iter()
+            .any(|step| step.action.key().as_ref() == Some(&key))
+    {
         plan.wanted.insert(key);
         return Gate::new(Reason::DatabaseReady, "The database answers");
     }
     // What was applied to another database says nothing about this one.
-    let entries = live.filter(|_| is_known(seen)).map(config_map::entries).unwrap_or_default();
+    let entries = live
+        .filter(|_| is_known(seen))
+        .map(config_map::entries)
+        .unwrap_or_default();
     let record = config_map::record(&seen.environment, &found.identity.to_string(), &entries);
     let change = diff::change(record, live, diff::Guarded::Nothing, &seen.stubborn);
     plan.want(STAGE, key, change, Action::ConfigMap);

@@ -204,10 +204,12 @@ fn orphan(seen: &SeenEnvironment) -> Option<Gate> {
     };
     let ended = |pod: &Pod| matches!(phase(pod), "Succeeded" | "Failed");
     let left = health::pods_for(seen, "migration").any(|pod| !made(pod) && !ended(pod));
-    left.then(|| Gate::new(
-        Reason::OtherMigrationRunning,
-        "Waiting for the pod of a migration to end whose Job was deleted",
-    ))
+    left.then(|| {
+        Gate::new(
+            Reason::OtherMigrationRunning,
+            "Waiting for the pod of a migration to end whose Job was deleted",
+        )
+    })
 }
 
 /// A Job runs until it says that it ended, and as long as a pod of it is left.

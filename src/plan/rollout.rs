@@ -125,7 +125,11 @@ fn lacks_pods(seen: &SeenEnvironment, rendered: &Rendered) -> bool {
     let Some(live) = deployment(seen, rendered) else {
         return true;
     };
-    let wanted = live.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
+    let wanted = live
+        .spec
+        .as_ref()
+        .and_then(|spec| spec.replicas)
+        .unwrap_or(1);
     let count = |number: Option<i32>| number.unwrap_or(0);
     let status = live.status.clone().unwrap_or_default();
     status.observed_generation >= live.metadata.generation
@@ -174,7 +178,8 @@ fn judge(
         return None;
     }
     // What is only written now, or has pods too many, cannot be late.
-    let late = |rendered: &Rendered| !changed.contains(&rendered.name) && lacks_pods(seen, rendered);
+    let late =
+        |rendered: &Rendered| !changed.contains(&rendered.name) && lacks_pods(seen, rendered);
     if open || !target.decided.components.iter().any(late) {
         return None;
     }
@@ -212,7 +217,9 @@ pub fn deadline(seen: &SeenEnvironment, target: &Revision) -> Option<Timestamp> 
     // A controller that stopped between entry and rollout has not used up the time of the pods.
     let begun = target.decided.components.iter().filter_map(|rendered| {
         let pods = health::pods_of(seen, &rendered.name, &rendered.hash);
-        pods.filter_map(|pod| pod.creation_timestamp()).map(|time| time.0).min()
+        pods.filter_map(|pod| pod.creation_timestamp())
+            .map(|time| time.0)
+            .min()
     });
     let progress = pods.filter_map(health::ready_since).chain(begun).max();
     let progress = progress.map_or(entered, |progress| progress.max(entered));

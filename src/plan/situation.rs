@@ -230,8 +230,7 @@ fn due(seen: &SeenEnvironment, newest: Option<&Revision>, draft: &Draft) -> Opti
 
 /// Whether a person asks for another attempt, where there is something to try again.
 fn is_retried(seen: &SeenEnvironment, newest: Option<&Revision>) -> bool {
-    let failed =
-        |newest: &Revision| newest.facts.given_up.is_some() || is_lost(seen, newest);
+    let failed = |newest: &Revision| newest.facts.given_up.is_some() || is_lost(seen, newest);
     tokens::fresh(seen, labels::RETRY).is_some() && newest.is_some_and(failed)
 }
 

@@ -198,7 +198,13 @@ fn lay_over(
     }
     let fresh = secrets_hash(situation.seen, rendered);
     let (hash, restarted) = if is_of(live, rendered) {
-        let (hash, at) = due(situation, plan, fresh, present(labels::SECRETS), last.as_deref());
+        let (hash, at) = due(
+            situation,
+            plan,
+            fresh,
+            present(labels::SECRETS),
+            last.as_deref(),
+        );
         (hash, at.map(|at| at.to_string()).or(last))
     } else {
         (fresh, last)

@@ -73,7 +73,10 @@ fn what_is_wrong_with_a_release_is_said_and_what_serves_serves_on() {
     together("release", async |place| {
         let mut wanted = Wanted::light(place);
         // Else a registry that does not exist is refused before it is asked.
-        wanted.app["spec"].as_object_mut().expect("a spec").remove("image");
+        wanted.app["spec"]
+            .as_object_mut()
+            .expect("a spec")
+            .remove("image");
         place.apply(&wanted.environment).await;
         let shop = crate::harness::Shop::new(place, "shop");
         let message = shop
