@@ -112,6 +112,8 @@ pub struct Children {
 /// Consecutive answers to a check.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Check {
+    /// How many answers there were, each a yes, a no or none.
+    pub answers: u32,
     /// How often it said yes, one after the other, up to now.
     pub yes_in_a_row: u32,
     /// The last answer that was not yes, in words.

@@ -12,6 +12,7 @@ pub mod merge;
 pub mod perform;
 pub mod script;
 pub mod see;
+pub mod settle;
 pub mod store;
 pub mod story;
 pub mod words;
@@ -19,6 +20,7 @@ pub mod world;
 
 pub use effect::Effect;
 pub use script::{Build, Migrates, Runs};
+pub use settle::Event;
 pub use store::Store;
 pub use story::Story;
 pub use world::{Pass, World};

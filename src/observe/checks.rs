@@ -53,6 +53,7 @@ impl Counted {
     pub(crate) fn count(&mut self, answer: Answer, now: Timestamp) {
         self.at = Some(now);
         let check = &mut self.check;
+        check.answers = check.answers.saturating_add(1);
         match answer {
             Answer::Yes => check.yes_in_a_row = check.yes_in_a_row.saturating_add(1),
             Answer::No(why) => {

@@ -4,7 +4,7 @@
 use kube::ResourceExt;
 
 use super::health;
-use super::situation::Situation;
+use super::situation::{NOT_ACCEPTED, Situation};
 use super::{Action, Gate, Key, Plan, diff, tokens};
 use crate::api::app::AppDatabase;
 use crate::api::environment::{Dedicated, Provider};
@@ -21,8 +21,7 @@ const STAGE: ConditionType = ConditionType::DatabaseReady;
 pub fn provide(situation: &Situation<'_>, plan: &mut Plan) -> Gate {
     let seen = situation.seen;
     let Ok(effective) = &situation.effective else {
-        let why = "Not asked while App and release are not accepted";
-        return Gate::new(Reason::Pending, why);
+        return Gate::new(Reason::Pending, NOT_ACCEPTED);
     };
     let app = effective.app.spec.database.as_ref();
     match (app, seen.environment.spec.database.as_ref()) {
@@ -149,7 +148,13 @@ fn dedicated(seen: &SeenEnvironment, plan: &mut Plan, app: &AppDatabase) -> Gate
         {
             make(plan, seen, credentials, &host)
         }
-        Some(Answer::Refused(why)) => Gate::new(Reason::DatabaseRefused, why.clone()),
+        Some(Answer::Refused(why)) => Gate::new(
+            Reason::DatabaseRefused,
+            format!(
+                "{why}. If it is a new database, and an empty one is right, accept it by `kubectl towpath accept-database {}`",
+                seen.environment.name_any()
+            ),
+        ),
         Some(Answer::Silent(why)) => Gate::new(Reason::DatabaseSilent, why.clone()),
         None => Gate::new(Reason::DatabaseStarting, "The database was not asked yet"),
     }
@@ -208,15 +213,25 @@ fn external(seen: &SeenEnvironment, plan: &mut Plan) -> Gate {
     }
     let name = names::record(&seen.environment.name_any());
     let live = seen.children.config_maps.get(&name).map(AsRef::as_ref);
-    let entries = live.map(config_map::entries).unwrap_or_default();
+    let key = Key::new("ConfigMap", &name);
+    // What a person said is applied is written by this pass already.
+    if is_known(seen)
+        && plan
+            .steps
+            .iter()
+            .any(|step| step.action.key().as_ref() == Some(&key))
+    {
+        plan.wanted.insert(key);
+        return Gate::new(Reason::DatabaseReady, "The database answers");
+    }
+    // What was applied to another database says nothing about this one.
+    let entries = live
+        .filter(|_| is_known(seen))
+        .map(config_map::entries)
+        .unwrap_or_default();
     let record = config_map::record(&seen.environment, &found.identity.to_string(), &entries);
     let change = diff::change(record, live, diff::Guarded::Nothing, &seen.stubborn);
-    plan.want(
-        STAGE,
-        Key::new("ConfigMap", name),
-        change,
-        Action::ConfigMap,
-    );
+    plan.want(STAGE, key, change, Action::ConfigMap);
     Gate::new(Reason::DatabaseReady, "The database answers")
 }
 

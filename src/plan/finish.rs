@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use kube::{Resource, ResourceExt};
 
 use super::situation::Situation;
-use super::{Action, Gate, Key, Plan, migration, rollout};
+use super::{Action, Gate, Key, Plan, Step, migration, rollout};
 use crate::api::environment::{ComponentStatus, EnvironmentStatus, MigrationStatus};
 use crate::api::{ConditionType, Reason};
 use crate::build::names;
@@ -24,11 +24,13 @@ pub fn only(seen: &SeenEnvironment, gate: Gate) -> Plan {
     };
     let serving = super::situation::serving(seen);
     plan.available = Some(available(seen, serving));
+    // What it said before still holds: nothing is changed.
     plan.status = EnvironmentStatus {
         release: serving.map(Revision::summary),
         serving: serving.map(|serving| serving.number),
         url: url(seen),
-        ..EnvironmentStatus::default()
+        conditions: Vec::new(),
+        ..seen.environment.status.clone().unwrap_or_default()
     };
     plan
 }
@@ -38,14 +40,11 @@ pub fn finish(situation: &Situation<'_>, plan: &mut Plan) {
     let verified = plan
         .gate(ConditionType::Verified)
         .is_some_and(Gate::is_open);
-    let settled = situation
-        .target
-        .as_ref()
-        .is_some_and(|target| target.facts.verified.is_some());
-    // A plan that does not know everything that shall be there must not say what shall not.
-    if verified && settled {
+    if is_complete(situation, verified) {
         prune(situation, plan);
     }
+    // Facts first: what acts on them comes after, also when the controller ends in between.
+    plan.steps.sort_by_key(rank);
     plan.available = Some(available(situation.seen, situation.held()));
     // Who is verified in this pass serves from now on.
     let serving = situation
@@ -54,6 +53,25 @@ pub fn finish(situation: &Situation<'_>, plan: &mut Plan) {
         .filter(|_| verified)
         .or(situation.serving);
     plan.status = status(situation, serving);
+}
+
+/// A plan that does not know everything that shall be there must not say what shall not. It does when the target is verified,
+/// and when it was given up for what serves: then nothing of the target shall run on.
+fn is_complete(situation: &Situation<'_>, verified: bool) -> bool {
+    let facts = situation.target.as_ref().map(|target| &target.facts);
+    facts.is_some_and(|facts| match &facts.given_up {
+        Some(_) => situation.serving.is_some(),
+        None => verified && facts.verified.is_some(),
+    })
+}
+
+/// What is written beside the data comes first, then what is decided, then the stages in their order.
+fn rank(step: &Step) -> (u8, ConditionType) {
+    match &step.action {
+        Action::Enter(..) | Action::ConfigMap(_) => (0, ConditionType::Accepted),
+        Action::Decide(_) | Action::Record(_) => (1, ConditionType::Accepted),
+        _ => (2, step.stage),
+    }
 }
 
 fn prune(situation: &Situation<'_>, plan: &mut Plan) {
@@ -179,16 +197,33 @@ fn status(situation: &Situation<'_>, serving: Option<&Revision>) -> EnvironmentS
                     .unwrap_or_default(),
             })
             .collect(),
-        migration: situation.record.newest().map(|entry| MigrationStatus {
-            key: entry.key.clone(),
-            revision: entry.revision,
-        }),
+        migration: migration_status(situation),
         handled_tokens: seen
             .revisions
             .last()
             .map(|newest| newest.facts.handled.clone())
             .unwrap_or_default(),
         conditions: Vec::new(),
+    }
+}
+
+/// The newest entry of the record; while the database does not answer, what the revisions know of it.
+fn migration_status(situation: &Situation<'_>) -> Option<MigrationStatus> {
+    let recorded = situation.record.newest().map(|entry| MigrationStatus {
+        key: entry.key.clone(),
+        revision: entry.revision,
+    });
+    let migrated = |revision: &&Revision| revision.facts.migrated.is_some();
+    let known = || {
+        let newest = situation.seen.revisions.iter().rev().find(migrated)?;
+        Some(MigrationStatus {
+            key: newest.decided.migration.as_ref()?.key.clone(),
+            revision: newest.number,
+        })
+    };
+    match super::situation::has_answered(situation.seen) {
+        true => recorded,
+        false => recorded.or_else(known),
     }
 }
 

@@ -203,14 +203,13 @@ fn orphan(seen: &SeenEnvironment) -> Option<Gate> {
             .any(|owner| uids.contains(&owner.uid))
     };
     let ended = |pod: &Pod| matches!(phase(pod), "Succeeded" | "Failed");
-    let left = health::pods_for(seen, "migration").find(|pod| !made(pod) && !ended(pod))?;
-    Some(Gate::new(
-        Reason::OtherMigrationRunning,
-        format!(
-            "Waiting for pod '{}' to end: it migrates, and its Job is gone",
-            left.name_any()
-        ),
-    ))
+    let left = health::pods_for(seen, "migration").any(|pod| !made(pod) && !ended(pod));
+    left.then(|| {
+        Gate::new(
+            Reason::OtherMigrationRunning,
+            "Waiting for the pod of a migration to end whose Job was deleted",
+        )
+    })
 }
 
 /// A Job runs until it says that it ended, and as long as a pod of it is left.
@@ -335,7 +334,7 @@ fn record_in_config_map(
     else {
         return false;
     };
-    let mut entries = record.entries.clone();
+    let mut entries = planned_record(plan, &name).unwrap_or_else(|| record.entries.clone());
     entries.push(entry.clone());
     let object = config_map::record(&seen.environment, &identity, &entries);
     let mut change = super::diff::change(
@@ -355,6 +354,16 @@ fn record_in_config_map(
         Action::ConfigMap,
     );
     true
+}
+
+/// The entries of a record that this pass writes already.
+fn planned_record(plan: &Plan, name: &str) -> Option<Vec<Entry>> {
+    plan.steps.iter().find_map(|step| match &step.action {
+        Action::ConfigMap(change) if change.object.name_any() == name => {
+            Some(config_map::entries(&change.object))
+        }
+        _ => None,
+    })
 }
 
 /// Writes into the record what a person says is applied. `false`: not now.

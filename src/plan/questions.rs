@@ -89,8 +89,7 @@ pub fn database(seen: &SeenEnvironment) -> Option<DatabaseQuestion> {
         },
     };
     let situation = Situation::of(seen);
-    let settled = situation.has_entered() && !situation.fresh;
-    let cached = settled && super::tokens::none_fresh(seen);
+    let cached = situation.is_settled() && super::tokens::none_fresh(seen);
     Some(DatabaseQuestion {
         at,
         question,

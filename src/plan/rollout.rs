@@ -119,6 +119,23 @@ fn is_settled(seen: &SeenEnvironment, rendered: &Rendered) -> bool {
         && status.available_replicas.unwrap_or(0) >= wanted
 }
 
+/// Whether a Deployment has fewer available pods of the wanted template than it shall have, as far as its controller has
+/// looked at what was written last.
+fn lacks_pods(seen: &SeenEnvironment, rendered: &Rendered) -> bool {
+    let Some(live) = deployment(seen, rendered) else {
+        return true;
+    };
+    let wanted = live
+        .spec
+        .as_ref()
+        .and_then(|spec| spec.replicas)
+        .unwrap_or(1);
+    let count = |number: Option<i32>| number.unwrap_or(0);
+    let status = live.status.clone().unwrap_or_default();
+    status.observed_generation >= live.metadata.generation
+        && (count(status.updated_replicas) < wanted || count(status.available_replicas) < wanted)
+}
+
 /// The Deployment of a component in the active slot.
 #[must_use]
 pub fn deployment<'a>(seen: &'a SeenEnvironment, rendered: &Rendered) -> Option<&'a Deployment> {
@@ -156,8 +173,14 @@ fn judge(
     }
     let open = state(seen, target, changed).is_open();
     let deadline = deadline(seen, target)?;
-    if open || deadline > seen.now {
+    if deadline > seen.now {
         plan.look_at(deadline);
+        return None;
+    }
+    // What is only written now, or has pods too many, cannot be late.
+    let late =
+        |rendered: &Rendered| !changed.contains(&rendered.name) && lacks_pods(seen, rendered);
+    if open || !target.decided.components.iter().any(late) {
         return None;
     }
     let pods = target
@@ -191,10 +214,15 @@ pub fn deadline(seen: &SeenEnvironment, target: &Revision) -> Option<Timestamp> 
         .components
         .iter()
         .flat_map(|rendered| health::pods_of(seen, &rendered.name, &rendered.hash));
-    let progress = pods
-        .filter_map(health::ready_since)
-        .max()
-        .map_or(entered, |ready| ready.max(entered));
+    // A controller that stopped between entry and rollout has not used up the time of the pods.
+    let begun = target.decided.components.iter().filter_map(|rendered| {
+        let pods = health::pods_of(seen, &rendered.name, &rendered.hash);
+        pods.filter_map(|pod| pod.creation_timestamp())
+            .map(|time| time.0)
+            .min()
+    });
+    let progress = pods.filter_map(health::ready_since).chain(begun).max();
+    let progress = progress.map_or(entered, |progress| progress.max(entered));
     let seconds = seen.environment.spec.strategy.progress_deadline_seconds;
     Some(progress + SignedDuration::from_secs(seconds.into()))
 }

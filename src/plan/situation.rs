@@ -17,6 +17,9 @@ use crate::build::names;
 use crate::revision::{Facts, Image, Revision};
 use crate::seen::{Seen, SeenEnvironment};
 
+/// What stages say that cannot be asked while nothing is accepted.
+pub const NOT_ACCEPTED: &str = "Not asked while App and release are not accepted";
+
 /// Where an Environment stands.
 #[derive(Debug)]
 pub struct Situation<'a> {
@@ -89,6 +92,19 @@ impl<'a> Situation<'a> {
         })
     }
 
+    /// Whether nothing is to be decided. A release whose images are not resolved yet is: what the database said before it was
+    /// named is too old for it.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.has_entered() && !self.fresh && self.draft.is_ok()
+    }
+
+    /// Whether a retry is asked for and cannot be made now, because nothing can be drafted.
+    #[must_use]
+    pub fn retry_waits(&self) -> bool {
+        self.draft.is_err() && is_retried(self.seen, self.seen.revisions.last())
+    }
+
     /// `Accepted`.
     #[must_use]
     pub fn accepted(&self) -> Gate {
@@ -101,9 +117,10 @@ impl<'a> Situation<'a> {
     /// `Resolved`.
     #[must_use]
     pub fn resolved(&self) -> Gate {
-        match &self.images {
-            Ok(_) => Gate::new(Reason::Resolved, "Every image is a digest"),
-            Err(gate) => gate.clone(),
+        match (&self.effective, &self.images) {
+            (Err(_), _) => Gate::new(Reason::Pending, NOT_ACCEPTED),
+            (_, Ok(_)) => Gate::new(Reason::Resolved, "Every image is a digest"),
+            (_, Err(gate)) => gate.clone(),
         }
     }
 
@@ -111,6 +128,10 @@ impl<'a> Situation<'a> {
     pub fn configured(&self, plan: &mut Plan) -> Gate {
         let draft = match &self.draft {
             Ok(draft) => draft,
+            Err(_) if self.effective.is_err() => return Gate::new(Reason::Pending, NOT_ACCEPTED),
+            Err(_) if self.images.is_err() => {
+                return Gate::new(Reason::Pending, "Not asked while images are not resolved");
+            }
             Err(gate) => return gate.clone(),
         };
         if let Some(target) = self.target.as_ref().filter(|_| self.fresh) {
@@ -189,9 +210,7 @@ pub fn serving(seen: &SeenEnvironment) -> Option<&Revision> {
 
 /// The revision to make: the content is another one than the newest's, or a person asks for another attempt at a failed one.
 fn due(seen: &SeenEnvironment, newest: Option<&Revision>, draft: &Draft) -> Option<Revision> {
-    let asked = tokens::fresh(seen, labels::RETRY).is_some();
-    let retried = asked
-        && newest.is_some_and(|newest| newest.facts.given_up.is_some() || is_lost(seen, newest));
+    let retried = is_retried(seen, newest);
     if newest.is_some_and(|newest| newest.content == draft.content) && !retried {
         return None;
     }
@@ -207,6 +226,12 @@ fn due(seen: &SeenEnvironment, newest: Option<&Revision>, draft: &Draft) -> Opti
             ..Facts::default()
         },
     })
+}
+
+/// Whether a person asks for another attempt, where there is something to try again.
+fn is_retried(seen: &SeenEnvironment, newest: Option<&Revision>) -> bool {
+    let failed = |newest: &Revision| newest.facts.given_up.is_some() || is_lost(seen, newest);
+    tokens::fresh(seen, labels::RETRY).is_some() && newest.is_some_and(failed)
 }
 
 /// Whether the database's record lacks what this revision had applied: a backup was restored, or the database is new.

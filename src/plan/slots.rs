@@ -87,7 +87,12 @@ fn workload(situation: &Situation<'_>, plan: &mut Plan, rendered: &Rendered) -> 
         progress_deadline_seconds: environment.spec.strategy.progress_deadline_seconds,
     };
     let object = deployment::component(environment, rendered, overlay);
-    let mut change = diff::change(object, live, diff::Guarded::Template, &seen.stubborn);
+    // While the template changes, what is not in the new one is mostly the old one's.
+    let guarded = match is_of(live, rendered) {
+        true => diff::Guarded::Template,
+        false => diff::Guarded::Nothing,
+    };
+    let mut change = diff::change(object, live, guarded, &seen.stubborn);
     // Replicas as read must not undo what an autoscaler does meanwhile.
     if let (true, Some(change), Some(live)) = (as_read, change.as_mut(), live)
         && let Some(reference) = change.live.as_mut()
@@ -191,19 +196,18 @@ fn lay_over(
         laid.template
             .insert(labels::RESTARTED_AT.to_owned(), restarted);
     }
-    let same_template =
-        live.and_then(|live| live.labels().get(labels::TEMPLATE)) == Some(&rendered.hash);
-    let (hash, restarted) = match (
-        secrets_hash(situation.seen, rendered),
-        present(labels::SECRETS),
-    ) {
-        (fresh, Some(present)) if same_template => {
-            due(situation, plan, fresh, present, last.as_deref())
-                .map_or((None, last.clone()), |(hash, at)| {
-                    (Some(hash), at.map(|at| at.to_string()).or(last.clone()))
-                })
-        }
-        (fresh, present) => (fresh.or(present.filter(|_| same_template)), last),
+    let fresh = secrets_hash(situation.seen, rendered);
+    let (hash, restarted) = if is_of(live, rendered) {
+        let (hash, at) = due(
+            situation,
+            plan,
+            fresh,
+            present(labels::SECRETS),
+            last.as_deref(),
+        );
+        (hash, at.map(|at| at.to_string()).or(last))
+    } else {
+        (fresh, last)
     };
     laid.template
         .extend(hash.map(|hash| (labels::SECRETS.to_owned(), hash)));
@@ -217,16 +221,17 @@ fn due(
     situation: &Situation<'_>,
     plan: &mut Plan,
     fresh: Option<String>,
-    present: String,
+    present: Option<String>,
     last: Option<&str>,
-) -> Option<(String, Option<Timestamp>)> {
-    let Some(fresh) = fresh else {
-        return Some((present, None));
-    };
+) -> (Option<String>, Option<Timestamp>) {
     let key = |hash: &str| hash.split('.').next().map(str::to_owned);
     // Hashed by another key: nobody can tell whether the value changed.
-    if fresh == present || key(&fresh) != key(&present) || situation.under_way() {
-        return Some((present, None));
+    let same_key = match (&fresh, &present) {
+        (Some(fresh), Some(present)) => key(fresh) == key(present),
+        (fresh, _) => fresh.is_some(),
+    };
+    if fresh == present || !same_key || situation.under_way() {
+        return (present, None);
     }
     let now = situation.seen.now;
     let next = last
@@ -235,10 +240,15 @@ fn due(
     match next.filter(|next| *next > now) {
         Some(next) => {
             plan.look_at(next);
-            Some((present, None))
+            (present, None)
         }
-        None => Some((fresh, Some(now))),
+        None => (fresh, Some(now)),
     }
+}
+
+/// Whether a Deployment has the template of this rendering.
+fn is_of(live: Option<&Deployment>, rendered: &Rendered) -> bool {
+    live.and_then(|live| live.labels().get(labels::TEMPLATE)) == Some(&rendered.hash)
 }
 
 /// The keyed hash of every Secret value that a template reads. `None`: it reads none, or one of them is not known now.

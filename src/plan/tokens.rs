@@ -9,6 +9,8 @@ use crate::api::{ConditionType, labels};
 use crate::revision::Facts;
 use crate::seen::SeenEnvironment;
 
+/// Longest token; the status has room for a little more.
+const LONGEST: usize = 256;
 const TRIGGERS: [&str; 3] = [labels::RETRY, labels::ACCEPT_DATABASE, labels::MARK_APPLIED];
 
 /// The token of a trigger, if it is meant for this very object and was not handled before.
@@ -16,12 +18,17 @@ const TRIGGERS: [&str; 3] = [labels::RETRY, labels::ACCEPT_DATABASE, labels::MAR
 pub fn fresh<'a>(seen: &'a SeenEnvironment, trigger: &str) -> Option<&'a str> {
     let token = seen.environment.annotations().get(trigger)?;
     let uid = seen.environment.uid()?;
-    let meant = token.split('.').next() == Some(uid.as_str());
+    let meant = is_sound(token) && token.split('.').next() == Some(uid.as_str());
     let handled = seen
         .revisions
         .iter()
         .any(|revision| revision.facts.handled.contains(token));
     (meant && !handled).then_some(token.as_str())
+}
+
+/// Whether a token can be kept beside others.
+fn is_sound(token: &str) -> bool {
+    token.len() <= LONGEST && !token.contains(char::is_whitespace)
 }
 
 /// Whether no trigger waits to be handled.
@@ -41,17 +48,17 @@ pub fn carried(seen: &SeenEnvironment) -> Vec<String> {
         .into_iter()
         .filter(|trigger| answered(trigger))
         .filter_map(|trigger| annotations.get(trigger).cloned())
+        .filter(|token| is_sound(token))
         .collect()
 }
 
 /// Acts on tokens that make no revision, and records on the newest revision that they were handled.
 pub fn hand(situation: &Situation<'_>, plan: &mut Plan) {
     let seen = situation.seen;
-    if situation.fresh
-        || !TRIGGERS
-            .iter()
-            .any(|trigger| fresh(seen, trigger).is_some())
-    {
+    // A retry of what failed waits until there is something to try.
+    let waits = |trigger: &str| trigger == labels::RETRY && situation.retry_waits();
+    let mut triggers = TRIGGERS.iter().filter(|trigger| !waits(trigger));
+    if situation.fresh || !triggers.any(|trigger| fresh(seen, trigger).is_some()) {
         return;
     }
     if let Some(token) = fresh(seen, labels::MARK_APPLIED) {
@@ -66,9 +73,10 @@ pub fn hand(situation: &Situation<'_>, plan: &mut Plan) {
     let annotations = seen.environment.annotations();
     let handled = TRIGGERS
         .iter()
+        .filter(|trigger| !waits(trigger))
         .filter_map(|trigger| annotations.get(*trigger).cloned());
     let facts = Facts {
-        handled: handled.collect(),
+        handled: handled.filter(|token| is_sound(token)).collect(),
         ..Facts::default()
     };
     situation.record_fact(plan, ConditionType::Accepted, &facts);

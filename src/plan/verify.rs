@@ -47,9 +47,14 @@ pub fn judge(situation: &Situation<'_>, plan: &mut Plan) -> Gate {
         );
     }
     plan.look_at(seen.now + PAUSE);
-    let no = open.iter().find_map(|check| check.last_no.clone());
     let overdue = rollout::deadline(seen, target).is_some_and(|deadline| deadline <= seen.now);
-    match (overdue, no) {
+    // Time that nobody watched does not count: it is answers that are missing, not seconds.
+    let silent: Vec<&Check> = open
+        .iter()
+        .filter(|check| check.yes_in_a_row == 0 && check.answers >= ANSWERS)
+        .collect();
+    let no = silent.iter().find_map(|check| check.last_no.clone());
+    match (overdue && !silent.is_empty(), no) {
         (true, Some(no)) => {
             let message = format!("Revision {} did not answer its checks: {no}", target.number);
             let verdict = Verdict {
@@ -59,7 +64,7 @@ pub fn judge(situation: &Situation<'_>, plan: &mut Plan) -> Gate {
             rollout::give_up(situation, plan, STAGE, verdict)
         }
         (true, None) => {
-            let why = open
+            let why = silent
                 .iter()
                 .find_map(|check| check.last_unknown.clone())
                 .unwrap_or_default();

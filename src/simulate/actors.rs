@@ -27,10 +27,10 @@ pub fn possible(store: &Store, script: &Script, gateway: &Answers) -> Vec<Effect
     }
     for deployment in store.deployments.values() {
         let owned = owned_by(&pods, &**deployment);
-        effects.extend(deployment::steps(deployment, &owned, now));
+        effects.extend(deployment::steps(deployment, &owned, script, now));
     }
     for set in store.stateful_sets.values() {
-        effects.extend(stateful_set::steps(set, &owned_by(&pods, &**set)));
+        effects.extend(stateful_set::steps(set, &pods));
     }
     for job in store.jobs.values() {
         effects.extend(job::step(job, &owned_by(&pods, &**job), now));

@@ -53,6 +53,8 @@ pub struct Build {
 /// What every image does, by its reference in pods.
 #[derive(Clone, Debug, Default)]
 pub struct Script {
+    /// Why the apiserver takes no more pods of Deployments, as a quota does.
+    pub quota: Option<String>,
     builds: BTreeMap<String, Build>,
 }
 

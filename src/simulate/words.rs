@@ -173,6 +173,10 @@ fn said<K: Kept>(
             parts.push(part);
         }
     }
+    if plain_owners(&*change.object) != plain_owners(live) {
+        parts.retain(|part| !part.starts_with("metadata.ownerReferences"));
+        parts.push("its owners".to_owned());
+    }
     let foreign = change
         .live
         .as_ref()
@@ -184,6 +188,11 @@ fn said<K: Kept>(
         .map(|(_, path)| format!("without {path}"));
     parts.extend(places);
     format!("apply {kind} {name}: {}", parts.join(", "))
+}
+
+fn plain_owners<K: Kept>(object: &K) -> Vec<&str> {
+    let owners = object.owner_references().iter();
+    owners.map(|owner| owner.uid.as_str()).collect()
 }
 
 /// Where what is wanted differs from what is there, with the old and the new value.

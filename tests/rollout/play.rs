@@ -103,7 +103,10 @@ impl Scene {
                 0..4 if stage.must_pass() => stage.pass(most, false),
                 // Somebody touched it, and nothing has changed; or a new controller takes over.
                 4 if dice.below(4) == 0 => stage.pass(most, false),
-                5 if dice.below(20) == 0 => stage.world.forget(),
+                5 if dice.below(20) == 0 => {
+                    stage.world.forget();
+                    stage.passed = u64::MAX;
+                }
                 6..8 => stage.world.wait(1),
                 _ => {
                     let quiet = !stage.happen(dice.below(1000)) && !stage.must_pass();
@@ -151,6 +154,7 @@ impl<'a> Stage<'a> {
             self.story.person(&self.world, act.what);
             self.watcher.person(&self.world);
             (act.does)(&mut self.world);
+            self.changed = (u64::MAX, self.world.store.now);
             self.watcher.acted(&self.world);
         }
         due
@@ -163,6 +167,7 @@ impl<'a> Stage<'a> {
 
     fn pass(&mut self, most: usize, careful: bool) {
         self.look_at = None;
+        let mut wrote = false;
         for name in self.world.environments() {
             let before = self.world.store.version;
             let watcher = &mut self.watcher;
@@ -176,11 +181,14 @@ impl<'a> Stage<'a> {
                 .into_iter()
                 .flatten()
                 .min();
-            // What a pass wrote, the next one looks at.
-            if before == self.world.store.version {
-                self.passed = before;
-            }
+            wrote |= before != self.world.store.version || most < usize::MAX;
         }
+        // What a pass wrote, the next one looks at; a controller that ended begins with a pass.
+        self.passed = if wrote {
+            u64::MAX
+        } else {
+            self.world.store.version
+        };
     }
 
     fn happen(&mut self, which: usize) -> bool {

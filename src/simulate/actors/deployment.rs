@@ -1,13 +1,16 @@
 //! The Deployment controller, with its ReplicaSets left out: pods of the present template and of earlier ones.
 
 use jiff::Timestamp;
-use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStatus};
+use k8s_openapi::api::apps::v1::{
+    Deployment, DeploymentCondition, DeploymentSpec, DeploymentStatus,
+};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::ResourceExt;
 
 use super::pods::{self, Name, is_available, is_leaving, is_ready, template_hash, template_of};
 use crate::simulate::effect::Effect;
+use crate::simulate::script::Script;
 
 /// A Deployment and its pods.
 struct State<'a> {
@@ -23,7 +26,12 @@ struct State<'a> {
 }
 
 /// What a Deployment does next: it scales by one pod, and tells how far it is.
-pub(super) fn steps(deployment: &Deployment, pods: &[&Pod], now: Timestamp) -> Vec<Effect> {
+pub(super) fn steps(
+    deployment: &Deployment,
+    pods: &[&Pod],
+    script: &Script,
+    now: Timestamp,
+) -> Vec<Effect> {
     let Some(spec) = &deployment.spec else {
         return Vec::new();
     };
@@ -39,7 +47,12 @@ pub(super) fn steps(deployment: &Deployment, pods: &[&Pod], now: Timestamp) -> V
         leaving,
         now,
     };
-    state.tell().into_iter().chain(state.scale()).collect()
+    let refused = script
+        .quota
+        .as_ref()
+        .filter(|_| matches!(state.scale(), Some(Effect::MakePod(_))));
+    let scaled = state.scale().filter(|_| refused.is_none());
+    state.tell(refused).into_iter().chain(scaled).collect()
 }
 
 impl State<'_> {
@@ -134,7 +147,7 @@ impl State<'_> {
             .min_by_key(|pod| (is_ready(pod), std::cmp::Reverse(pod.creation_timestamp())))
     }
 
-    fn tell(&self) -> Option<Effect> {
+    fn tell(&self, refused: Option<&String>) -> Option<Effect> {
         let all: Vec<&Pod> = self.new.iter().chain(&self.old).copied().collect();
         let count = |number: usize| Some(i32::try_from(number).unwrap_or(i32::MAX));
         let available = self.available(&all);
@@ -145,6 +158,7 @@ impl State<'_> {
             ready_replicas: count(all.iter().filter(|pod| is_ready(pod)).count()),
             available_replicas: count(available),
             unavailable_replicas: count(self.wanted().max(all.len()) - available),
+            conditions: refused.map(|why| vec![failure(why)]),
             ..DeploymentStatus::default()
         };
         (self.deployment.status.as_ref() != Some(&status)).then(|| {
@@ -154,6 +168,16 @@ impl State<'_> {
                 ..self.deployment.clone()
             }))
         })
+    }
+}
+
+fn failure(why: &str) -> DeploymentCondition {
+    DeploymentCondition {
+        type_: "ReplicaFailure".to_owned(),
+        status: "True".to_owned(),
+        reason: Some("FailedCreate".to_owned()),
+        message: Some(format!("pods \"x\" is forbidden: {why}")),
+        ..DeploymentCondition::default()
     }
 }
 

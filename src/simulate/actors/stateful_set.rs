@@ -4,22 +4,29 @@ use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetStatus};
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 
+use super::owned_by;
 use super::pods::{self, Name, is_leaving, is_ready, template_hash, template_of};
 use crate::simulate::effect::Effect;
 
 /// What a StatefulSet does next.
-pub(super) fn steps(set: &StatefulSet, pods: &[&Pod]) -> Vec<Effect> {
-    tell(set, pods)
-        .into_iter()
-        .chain(scale(set, pods))
-        .collect()
+pub(super) fn steps(set: &StatefulSet, all: &[&Pod]) -> Vec<Effect> {
+    let pods = owned_by(all, set);
+    // A pod of the same name that was another set's must go first.
+    let taken = pods.is_empty() && all.iter().any(|pod| pod.name_any() == first(set));
+    let scaled = scale(set, &pods).filter(|_| !taken);
+    tell(set, &pods).into_iter().chain(scaled).collect()
+}
+
+/// The name of its pod.
+fn first(set: &StatefulSet) -> String {
+    format!("{}-0", set.name_any())
 }
 
 fn scale(set: &StatefulSet, pods: &[&Pod]) -> Option<Effect> {
     let spec = set.spec.as_ref()?;
     match pods.first() {
         None => {
-            let name = Name::Fixed(format!("{}-0", set.name_any()));
+            let name = Name::Fixed(first(set));
             let pod = pods::from_template(set, &spec.template, name);
             Some(Effect::MakePod(Box::new(pod)))
         }

@@ -141,7 +141,7 @@ scenes! {
                 another_commit(world);
             };
             "accepts the database", Settled, |world| {
-                assert!(is(world, Ready, "DatabaseChanged"), "{:?}", condition(world, Ready));
+                assert!(is(world, Ready, "DatabaseRefused"), "{:?}", condition(world, Ready));
                 assert_eq!(running(world, "web"), ["v1", "v1"]);
                 trigger(world, labels::ACCEPT_DATABASE, "1");
             };
