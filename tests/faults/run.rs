@@ -126,6 +126,8 @@ pub struct Outcome {
     pub requests: Vec<String>,
     /// What must never be.
     pub broken: Vec<String>,
+    /// How long it took to come to rest.
+    pub took: SignedDuration,
 }
 
 /// Runs a scenario, with a fault or without.
@@ -161,9 +163,11 @@ pub async fn run(
         stage.rest(VecDeque::new()).await;
     }
     run.locked().counting = true;
+    let begun = now();
     let start = run.locked().store.clone();
     stage.rest((scenario.acts)().into()).await;
     run.locked().counting = false;
+    let took = now().duration_since(begun);
     stage.look_once_more().await;
     stage.check_store().await;
     let inner = run.locked();
@@ -171,6 +175,7 @@ pub async fn run(
         end: oracle::end(&run.namespace, &start, &inner.store, &inner.data),
         requests: inner.requests.clone(),
         broken: inner.broken.clone(),
+        took,
     }
 }
 
