@@ -34,7 +34,7 @@ impl Stop {
 /// Another version, or another object of the same name.
 fn is_stale(status: &Status) -> bool {
     let other_uid = status.details.iter().flat_map(|details| &details.causes);
-    status.is_conflict()
+    status.code == StatusCode::CONFLICT.as_u16()
         || other_uid
             .into_iter()
             .any(|cause| cause.field == "metadata.uid")

@@ -138,8 +138,8 @@ impl Before<'_> {
         let waits = closed.map_or("an earlier stage", |(closed, _)| closed.as_str());
         match (gate, self.known(stage)) {
             (Some(gate), _) => self.condition(stage, gate),
-            (None, Some(known)) => known.clone(),
-            (None, None) => self.unknown(stage, &format!("Waiting for {waits}")),
+            (None, Some(known)) if known.reason != Reason::Pending.as_str() => known.clone(),
+            (None, _) => self.unknown(stage, &format!("Waiting for {waits}")),
         }
     }
 
