@@ -119,8 +119,9 @@ fn is_settled(seen: &SeenEnvironment, rendered: &Rendered) -> bool {
         && status.available_replicas.unwrap_or(0) >= wanted
 }
 
-/// Whether a Deployment has fewer available pods of the wanted template than it shall have, as far as its controller has
-/// looked at what was written last.
+/// Whether a Deployment has fewer ready pods of the wanted template than it shall have, as far as its controller has looked
+/// at what was written last. Its status counts available pods of all templates together: while a pod is added before one is
+/// taken away, those of the last release stand in for the new one that never gets ready.
 fn lacks_pods(seen: &SeenEnvironment, rendered: &Rendered) -> bool {
     let Some(live) = deployment(seen, rendered) else {
         return true;
@@ -130,10 +131,14 @@ fn lacks_pods(seen: &SeenEnvironment, rendered: &Rendered) -> bool {
         .as_ref()
         .and_then(|spec| spec.replicas)
         .unwrap_or(1);
-    let count = |number: Option<i32>| number.unwrap_or(0);
-    let status = live.status.clone().unwrap_or_default();
-    status.observed_generation >= live.metadata.generation
-        && (count(status.updated_replicas) < wanted || count(status.available_replicas) < wanted)
+    let looked = live
+        .status
+        .as_ref()
+        .is_some_and(|status| status.observed_generation >= live.metadata.generation);
+    let ready = health::pods_of(seen, &rendered.name, &rendered.hash)
+        .filter(|pod| health::is_ready(pod))
+        .count();
+    looked && i32::try_from(ready).unwrap_or(i32::MAX) < wanted
 }
 
 /// The Deployment of a component in the active slot.
