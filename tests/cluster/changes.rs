@@ -59,7 +59,7 @@ fn an_app_edited_during_a_rollout_takes_over() {
             .make(&Wanted::light(place).hosts(&[&host]).replicas(2))
             .await;
         shop.until_ready().await;
-        let load = Load::start(&host, 20);
+        let load = Load::on_health(&host, 20);
         shop.set_variable("SHOP_VERSION", "second").await;
         until_pods_of_two_templates(&shop).await;
         let mut app = Wanted::light(place).app["spec"]["env"].clone();
@@ -152,7 +152,7 @@ fn a_newer_release_takes_over_while_the_last_one_rolls_out() {
             .make(&Wanted::light(place).hosts(&[&host]).replicas(2))
             .await;
         shop.until_ready().await;
-        let load = Load::start(&host, 20);
+        let load = Load::on_health(&host, 20);
         // It never gets healthy, and its deadline is far.
         shop.release("v3").await;
         until_pods_of_two_templates(&shop).await;

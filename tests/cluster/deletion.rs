@@ -142,7 +142,7 @@ fn an_environment_serves_on_without_its_app() {
         let shop = place.make(&wanted).await;
         shop.until_ready().await;
         let lives = shop.lives("web").await;
-        let load = Load::start(&host, 20);
+        let load = Load::on_health(&host, 20);
         place.delete::<App>("shop").await;
         shop.until(ConditionType::Ready, Reason::AppMissing).await;
         place
@@ -155,7 +155,7 @@ fn an_environment_serves_on_without_its_app() {
                 }
             })
             .await;
-        load.stop();
+        load.stop().assert_none_failed();
         assert_eq!(
             shop.condition(ConditionType::Available)
                 .await

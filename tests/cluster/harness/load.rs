@@ -34,14 +34,23 @@ pub struct Summary {
 }
 
 impl Load {
-    /// Begins to ask a host for its page, half of the requests over connections of their own.
+    /// Begins to ask a host for its page, which reads the database; half of the requests over connections of their own.
     pub fn start(host: &str, rate: u32) -> Self {
+        Self::on(host, "/", rate)
+    }
+
+    /// The same for a shop without a database.
+    pub fn on_health(host: &str, rate: u32) -> Self {
+        Self::on(host, "/health", rate)
+    }
+
+    fn on(host: &str, path: &str, rate: u32) -> Self {
         let stop = tempfile::tempdir().expect("a folder");
         let file = stop.path().join("stop");
         let mut load = Command::new(generator());
         load.args([
             "-url",
-            "http://198.18.0.1:8080/",
+            &format!("http://198.18.0.1:8080{path}"),
             "-host",
             host,
             "-header",

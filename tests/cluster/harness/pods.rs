@@ -44,6 +44,24 @@ impl Shop<'_> {
             .collect()
     }
 
+    /// Waits until exactly these pods are left, none of them restarted: those of a release that was given up go a moment after
+    /// it is told.
+    pub async fn until_lives(&self, component: &str, wanted: &[(String, i32)]) {
+        let what = format!("the pods of {component} are those that served before");
+        self.place
+            .until(&what, super::seconds(60), async || {
+                let now = self.lives(component).await;
+                let lost: Vec<_> = wanted.iter().filter(|pod| !now.contains(pod)).collect();
+                assert!(lost.is_empty(), "{lost:?} served, and there are {now:?}");
+                if now == wanted {
+                    Ok(())
+                } else {
+                    Err(format!("{now:?} instead of {wanted:?}"))
+                }
+            })
+            .await;
+    }
+
     /// The ReplicaSets of a component: one for each template that ran.
     pub async fn replica_sets(&self, component: &str) -> Vec<ReplicaSet> {
         let mut sets = self.place.list::<ReplicaSet>().await;
