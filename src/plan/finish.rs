@@ -92,6 +92,7 @@ fn prune(situation: &Situation<'_>, plan: &mut Plan) {
         "Job",
         names::migration(&seen.environment.name_any(), newest),
     ));
+    keep_what_publishes(plan);
     let unwanted: Vec<_> = owned(seen)
         .into_iter()
         .filter(|(key, _)| !plan.wanted.contains(key))
@@ -99,6 +100,18 @@ fn prune(situation: &Situation<'_>, plan: &mut Plan) {
     for (key, uid) in unwanted {
         plan.push(ConditionType::Verified, Action::Delete { key, uid });
     }
+}
+
+/// An Ingress goes when the gateway has taken the route that replaces it, not before: its host would be served by nothing.
+fn keep_what_publishes(plan: &mut Plan) {
+    if plan.gate(ConditionType::Routed).is_some_and(Gate::is_open) {
+        return;
+    }
+    let routes = plan.wanted.iter().filter(|key| key.kind == "HTTPRoute");
+    let ingresses: Vec<Key> = routes
+        .map(|route| Key::new("Ingress", &route.name))
+        .collect();
+    plan.wanted.extend(ingresses);
 }
 
 /// The newest revisions, and what serves.
