@@ -4,13 +4,14 @@ use jiff::Timestamp;
 use towpath::api::{ConditionType, Reason};
 
 use crate::harness::audit::{self, Request};
-use crate::harness::{Controller, Place, Shop, Wanted, alone, seconds};
+use crate::harness::{Controller, Place, Shop, Wanted, alone, seconds, setup};
 
 const WATCHED: u64 = 60;
 
 #[test]
 fn ten_environments_at_rest_cost_no_request_and_a_restart_no_write() {
     alone("rest", async |place| {
+        setup::until_others_are_gone(&place.client).await;
         let shops = ten(place).await;
         until_quiet(place).await;
         let moment = Timestamp::now();

@@ -38,14 +38,11 @@ pub fn together(name: &str, test: impl AsyncFnOnce(&Place)) {
     block_on(within(name, test));
 }
 
-/// Runs a test while no other one runs, and after what others left is gone.
+/// Runs a test while no other one runs. What others left may still be on its way out.
 pub fn alone(name: &str, test: impl AsyncFnOnce(&Place)) {
     began();
     let _exclusive = PEACE.blocking_write();
-    block_on(async {
-        until_others_are_gone(&client().await).await;
-        within(name, test).await;
-    });
+    block_on(within(name, test));
 }
 
 pub fn block_on<T>(future: impl Future<Output = T>) -> T {
@@ -190,7 +187,8 @@ async fn of_tests(client: &Client) -> Vec<Namespace> {
     listed.expect("the namespaces").items
 }
 
-async fn until_others_are_gone(client: &Client) {
+/// Waits until nothing is left of tests that have ended.
+pub async fn until_others_are_gone(client: &Client) {
     let deadline = tokio::time::Instant::now() + seconds(120);
     loop {
         let leaving: Vec<String> = of_tests(client)
