@@ -34,6 +34,8 @@ pub const ENTERED: &str = "towpath.dev/entered";
 pub const VERIFIED: &str = "towpath.dev/verified";
 /// On a revision: the reason for which it was given up.
 pub const GIVEN_UP: &str = "towpath.dev/given-up";
+/// On a revision: when it was given up.
+pub const GIVEN_UP_AT: &str = "towpath.dev/given-up-at";
 /// On a revision: the sentence that goes with [`GIVEN_UP`].
 pub const GIVEN_UP_MESSAGE: &str = "towpath.dev/given-up-message";
 /// On a revision: the database identity on which its migration succeeded.
