@@ -94,7 +94,7 @@ pub struct Facts {
     pub entered: Option<Timestamp>,
     /// When it was verified.
     pub verified: Option<Timestamp>,
-    /// Why it was given up: the stage that judged, the reason, the sentence.
+    /// When and why it was given up.
     pub given_up: Option<Verdict>,
     /// The database identity on which its migration succeeded.
     pub migrated: Option<String>,
@@ -109,6 +109,8 @@ pub struct Verdict {
     pub reason: Reason,
     /// The sentence.
     pub message: String,
+    /// When. `None`: whoever gave it up did not write it down.
+    pub at: Option<Timestamp>,
 }
 
 impl Verdict {
@@ -206,6 +208,7 @@ impl Facts {
                 .get(labels::GIVEN_UP_MESSAGE)
                 .cloned()
                 .unwrap_or_default(),
+            at: time(labels::GIVEN_UP_AT),
         });
         Self {
             entered: time(labels::ENTERED),
@@ -247,6 +250,13 @@ impl Facts {
                 .as_ref()
                 .map(|verdict| verdict.message.clone()),
         );
+        put(
+            labels::GIVEN_UP_AT,
+            self.given_up
+                .as_ref()
+                .and_then(|verdict| verdict.at)
+                .map(|at| at.to_string()),
+        );
         put(labels::MIGRATED, self.migrated.clone());
         put(
             labels::HANDLED,
@@ -263,5 +273,29 @@ pub fn short(image: &str) -> &str {
     match last.split_once("@sha256:") {
         Some((_, digest)) => digest.get(..12).unwrap_or(digest),
         None => last,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn facts_are_read_as_they_were_written() {
+        let facts = Facts {
+            entered: Some(Timestamp::UNIX_EPOCH),
+            given_up: Some(Verdict {
+                reason: Reason::Crashed,
+                message: "Revision 2: it crashed".to_owned(),
+                at: Some(Timestamp::MAX),
+            }),
+            handled: vec!["a".to_owned(), "b".to_owned()],
+            ..Facts::default()
+        };
+        let mut annotations = facts.annotations();
+        assert_eq!(Facts::read(&annotations), facts);
+        annotations.remove(labels::GIVEN_UP_AT);
+        let given_up = Facts::read(&annotations).given_up.unwrap();
+        assert_eq!((given_up.reason, given_up.at), (Reason::Crashed, None));
     }
 }

@@ -168,6 +168,7 @@ fn judge(
             return Some(Verdict {
                 reason: Reason::Crashed,
                 message: format!("Revision {}: {why}", target.number),
+                at: Some(seen.now),
             });
         }
     }
@@ -202,6 +203,7 @@ fn judge(
             "Revision {} made no progress for {seconds} seconds. {state}",
             target.number
         ),
+        at: Some(seen.now),
     })
 }
 

@@ -89,7 +89,8 @@ pub fn step(step: &Step, seen: &SeenEnvironment) -> String {
 
 fn facts<'a>(keys: impl Iterator<Item = &'a String>) -> String {
     let names = keys
-        .filter(|key| *key != labels::CONTENT)
+        // The time goes with the reason, which is told.
+        .filter(|key| ![labels::CONTENT, labels::GIVEN_UP_AT].contains(&key.as_str()))
         .filter_map(|key| key.split('/').nth(1));
     let names: Vec<_> = names.collect();
     if names.is_empty() {
