@@ -6,8 +6,10 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::ControllerRevision;
 use k8s_openapi::api::core::v1::PodTemplateSpec;
+use k8s_openapi::apimachinery::pkg::runtime::RawExtension;
 use kube::ResourceExt;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::api::app::{Role, Update};
 use crate::api::environment::{AppSeen, Commit};
@@ -147,7 +149,10 @@ impl Revision {
     #[must_use]
     pub fn read(object: &ControllerRevision) -> Option<Self> {
         let annotations = object.annotations();
-        let decided = serde_json::from_value(object.data.as_ref()?.0.clone()).ok()?;
+        let decided = match &object.data.as_ref()?.0 {
+            Value::String(packed) => serde_json::from_str(packed).ok()?,
+            data => Decided::deserialize(data).ok()?,
+        };
         Some(Self {
             number: object.revision,
             name: object.name_any(),
@@ -156,6 +161,15 @@ impl Revision {
             decided,
             facts: Facts::read(annotations),
         })
+    }
+
+    /// Makes the data of a revision one string, as [`Self::read`] takes it too: as a tree it needs ten times the memory.
+    pub fn pack(object: &mut ControllerRevision) {
+        if let Some(RawExtension(data)) = &mut object.data
+            && !data.is_string()
+        {
+            *data = Value::String(data.to_string());
+        }
     }
 
     /// Whether all gates up to `Migrated` were open in one pass and nothing has gone wrong since.
@@ -279,6 +293,29 @@ pub fn short(image: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_packed_revision_is_the_same() {
+        let mut object: ControllerRevision = serde_json::from_value(json!({
+            "metadata": {"name": "shop-2", "uid": "r-2", "annotations": {"towpath.dev/content": "c"}},
+            "revision": 2,
+            "data": {
+                "app": {"name": "shop", "uid": "a-1", "generation": 1},
+                "images": {"web": {"asked": "a:2", "resolved": "a@sha256:2"}},
+                "components": [{"name": "web", "role": "Web", "template": {"spec": {"containers": [{"name": "\"web\""}]}}, "hash": "h"}],
+            },
+        }))
+        .unwrap();
+        let before = Revision::read(&object);
+        assert!(before.is_some());
+        Revision::pack(&mut object);
+        let packed = object.clone();
+        Revision::pack(&mut object);
+        assert_eq!(object, packed);
+        assert!(object.data.as_ref().unwrap().0.is_string());
+        assert_eq!(Revision::read(&object), before);
+    }
 
     #[test]
     fn facts_are_read_as_they_were_written() {
