@@ -9,6 +9,7 @@ pub mod get;
 pub mod history;
 pub mod lint;
 pub mod migration;
+pub mod migration_key;
 pub mod paint;
 pub mod retry;
 pub mod status;
@@ -42,6 +43,7 @@ enum Command {
     History(history::Options),
     Retry(retry::Options),
     Migration(migration::Options),
+    MigrationKey(migration_key::Options),
     AcceptDatabase(accept_database::Options),
     Lint(lint::Options),
     Crds(crds::Options),
@@ -89,6 +91,7 @@ impl Command {
             Self::History(options) => ask(history::run(options, terminal)),
             Self::Retry(options) => ask(retry::run(options, terminal)),
             Self::Migration(options) => ask(migration::run(options, terminal)),
+            Self::MigrationKey(options) => migration_key::run(&options, terminal),
             Self::AcceptDatabase(options) => ask(accept_database::run(options, terminal)),
             Self::Lint(options) => lint::run(&options, terminal),
             Self::Crds(options) => crds::run(&options, terminal),
