@@ -3,6 +3,7 @@
 pub mod accept_database;
 pub mod cluster;
 pub mod crds;
+pub mod declared;
 pub mod exit;
 pub mod files;
 pub mod get;
@@ -10,6 +11,7 @@ pub mod history;
 pub mod lint;
 pub mod migration;
 pub mod paint;
+pub mod plan;
 pub mod retry;
 pub mod status;
 pub mod terminal;
@@ -44,6 +46,7 @@ enum Command {
     Migration(migration::Options),
     AcceptDatabase(accept_database::Options),
     Lint(lint::Options),
+    Plan(plan::Options),
     Crds(crds::Options),
     /// Run the controller.
     Run(crate::run::Options),
@@ -91,6 +94,7 @@ impl Command {
             Self::Migration(options) => ask(migration::run(options, terminal)),
             Self::AcceptDatabase(options) => ask(accept_database::run(options, terminal)),
             Self::Lint(options) => lint::run(&options, terminal),
+            Self::Plan(options) => ask(plan::run(options, terminal)),
             Self::Crds(options) => crds::run(&options, terminal),
             Self::Run(options) => controller(options),
             Self::Version => {

@@ -1,7 +1,7 @@
 //! `towpath lint`: what the apiserver would refuse, before it is asked. It reads files, and nothing else.
 
 mod cel;
-mod schema;
+pub(super) mod schema;
 mod sentence;
 #[cfg(test)]
 mod tests;
@@ -59,35 +59,37 @@ pub struct Report {
 }
 
 /// An object of a file.
-struct Object<'file> {
-    file: &'file str,
-    kind: String,
+pub(super) struct Object<'file> {
+    pub(super) file: &'file str,
+    pub(super) kind: String,
     name: String,
-    node: Node,
+    pub(super) node: Node,
 }
 
 pub(super) fn run(options: &Options, terminal: &mut Terminal) -> Result<Exit, Failure> {
-    let mut sources = Vec::new();
-    let mut unreadable = Vec::new();
-    for path in &options.files {
-        match files::read(path) {
-            Ok(read) => sources.extend(read),
-            Err(sentence) => unreadable.push(sentence),
-        }
-    }
-    let mut report = check(&sources);
-    report.unreadable.splice(0..0, unreadable);
+    let (sources, unreadable) = files::read_all(&options.files);
+    let report = check(&sources);
     for note in &report.passed_over {
         terminal.warn(note);
     }
+    tell(&report, unreadable, terminal)
+}
+
+/// Says what must be otherwise and what could not be read, and how the command ends for it.
+pub(super) fn tell(
+    report: &Report,
+    mut unreadable: Vec<String>,
+    terminal: &mut Terminal,
+) -> Result<Exit, Failure> {
+    unreadable.extend(report.unreadable.iter().cloned());
     let lines: Vec<String> = report.findings.iter().map(Finding::to_string).collect();
     if !lines.is_empty() {
         terminal.say(&super::text::printable(&lines.join("\n")))?;
     }
-    for sentence in &report.unreadable {
+    for sentence in &unreadable {
         terminal.warn(&format!("error: {sentence}"));
     }
-    Ok(if !report.unreadable.is_empty() {
+    Ok(if !unreadable.is_empty() {
         Exit::NotYet
     } else if !lines.is_empty() {
         Exit::No
@@ -143,7 +145,7 @@ pub fn check(sources: &[(String, String)]) -> Report {
 }
 
 /// The objects of a document: itself, or those of a `List`.
-fn objects(file: &str, node: Node) -> Vec<Object<'_>> {
+pub(super) fn objects(file: &str, node: Node) -> Vec<Object<'_>> {
     if node.text("kind") == Some("List")
         && let Value::Map(entries) = &node.value
         && let Some((
@@ -248,7 +250,8 @@ impl Report {
 }
 
 impl Object<'_> {
-    fn title(&self) -> String {
+    /// Kind and name.
+    pub(super) fn title(&self) -> String {
         format!("{} {}", self.kind, self.name).trim().to_owned()
     }
 
