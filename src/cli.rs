@@ -13,6 +13,7 @@ pub mod migration;
 pub mod paint;
 pub mod plan;
 pub mod retry;
+pub mod simulate;
 pub mod status;
 pub mod terminal;
 pub mod text;
@@ -47,6 +48,7 @@ enum Command {
     AcceptDatabase(accept_database::Options),
     Lint(lint::Options),
     Plan(plan::Options),
+    Simulate(simulate::Options),
     Crds(crds::Options),
     /// Run the controller.
     Run(crate::run::Options),
@@ -95,6 +97,7 @@ impl Command {
             Self::AcceptDatabase(options) => ask(accept_database::run(options, terminal)),
             Self::Lint(options) => lint::run(&options, terminal),
             Self::Plan(options) => ask(plan::run(options, terminal)),
+            Self::Simulate(options) => simulate::run(&options, terminal),
             Self::Crds(options) => crds::run(&options, terminal),
             Self::Run(options) => controller(options),
             Self::Version => {

@@ -467,6 +467,31 @@ async fn a_plan_needs_no_cluster_and_begins_with_what_lint_says() {
     assert_eq!(refused.code, 1, "{refused:?}");
     assert!(refused.out.contains("did you mean appRef?"), "{refused:?}");
     assert!(!refused.out.contains("What would happen"), "{refused:?}");
+    let mut simulated = plan("simulate -f");
+    let image = "198.18.0.1:5000/shop:v2";
+    simulated.args([
+        concat!(env!("CARGO_MANIFEST_DIR"), "/examples/shop"),
+        "--release",
+        image,
+        "--failing-migration",
+    ]);
+    let simulated = run(simulated).await;
+    assert_eq!(simulated.code, 0, "{simulated:?}");
+    for part in [
+        "names the release",
+        "status       revision 1 serves: shop:v1",
+        "Migrated=False MigrationFailed",
+    ] {
+        assert!(simulated.out.contains(part), "{part}: {}", simulated.out);
+    }
+    let mut untagged = plan("simulate --release registry.example.com/shop -f");
+    untagged.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/shop"));
+    let untagged = run(untagged).await;
+    assert_eq!(untagged.code, 2, "{untagged:?}");
+    assert!(
+        untagged.err.contains("must name a tag or a digest"),
+        "{untagged:?}"
+    );
     let mut missing = plan("plan --offline -f");
     missing.arg(folder.path().join("nowhere.yaml"));
     assert_eq!(run(missing).await.code, 2);
