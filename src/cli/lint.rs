@@ -17,7 +17,9 @@ use super::exit::{Exit, Failure};
 use super::files;
 use super::terminal::Terminal;
 use super::yaml::{self, Node, Path, Value};
-use crate::api::GROUP;
+use crate::api::app::Update;
+use crate::api::{App, GROUP};
+use crate::build::pause::Pause;
 use schema::Kinds;
 
 /// Check files with Apps and Environments against every rule of admission, without a cluster.
@@ -54,6 +56,8 @@ pub struct Report {
     pub unreadable: Vec<String>,
     /// Objects that are not ours.
     pub passed_over: Vec<String>,
+    /// What is allowed, and worth to know.
+    pub notes: Vec<String>,
     /// How many objects were checked.
     pub checked: usize,
 }
@@ -69,7 +73,7 @@ pub(super) struct Object<'file> {
 pub(super) fn run(options: &Options, terminal: &mut Terminal) -> Result<Exit, Failure> {
     let (sources, unreadable) = files::read_all(&options.files);
     let report = check(&sources);
-    for note in &report.passed_over {
+    for note in report.passed_over.iter().chain(&report.notes) {
         terminal.warn(note);
     }
     tell(&report, unreadable, terminal)
@@ -139,9 +143,26 @@ pub fn check(sources: &[(String, String)]) -> Report {
     for (object, path, sentence) in together::check(&sound) {
         report.findings.push(object.finding(&path, sentence));
     }
+    report.notes = sound.iter().flat_map(pauses).collect();
     report.findings.sort();
     report.findings.dedup();
     report
+}
+
+/// For how long the components of an App do nothing at each release, where they say that their old pods end first.
+fn pauses(object: &Object) -> Vec<String> {
+    let json = schema::without_nulls(&object.node.json());
+    let Ok(app) = serde_json::from_value::<App>(json) else {
+        return Vec::new();
+    };
+    let components = app.spec.components.iter().enumerate();
+    let recreated = components.filter(|(_, component)| component.update == Update::Recreate);
+    let said = recreated.map(|(index, component)| {
+        let path = Path::default().key("spec").key("components").index(index);
+        let pause = format!("at each release {}", Pause::of(component));
+        object.finding(&path, pause).to_string()
+    });
+    said.collect()
 }
 
 /// The objects of a document: itself, or those of a `List`.

@@ -4,6 +4,7 @@ use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::template::Difference;
+use crate::build::pause::Pause;
 
 /// What an apply of a Deployment does to its pods.
 pub(super) fn sentence(
@@ -82,27 +83,9 @@ fn recreates(spec: &DeploymentSpec) -> bool {
     strategy.and_then(|strategy| strategy.type_.as_deref()) == Some("Recreate")
 }
 
-/// For how long nobody answers while the one pod is replaced.
+/// For how long nobody answers while the pods are replaced.
 fn pause(spec: &DeploymentSpec) -> String {
-    let Some(pod) = &spec.template.spec else {
-        return String::new();
-    };
-    let container = pod.containers.first();
-    let what = match container.and_then(|container| container.ports.as_ref()) {
-        Some(_) => "requests stop",
-        None => "work stops",
-    };
-    let drain = pod.termination_grace_period_seconds.unwrap_or(30);
-    let startup = container.and_then(|container| container.startup_probe.as_ref());
-    let start = startup.map(|probe| {
-        i64::from(probe.failure_threshold.unwrap_or(3))
-            * i64::from(probe.period_seconds.unwrap_or(10))
-    });
-    match start {
-        Some(start) => format!(
-            "{what} for at most {} s ({drain} s to drain, {start} s to start), and while the image is pulled",
-            drain + start
-        ),
-        None => format!("{what} for at most {drain} s to drain, and until the new pod runs"),
-    }
+    let pods = spec.template.spec.as_ref();
+    pods.map(|pods| Pause::of_pods(pods).to_string())
+        .unwrap_or_default()
 }
