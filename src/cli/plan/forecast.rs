@@ -133,6 +133,10 @@ fn assume(world: &mut World, name: &str, assumptions: &Assumptions) -> Vec<Strin
 
 impl Notes {
     fn pass(&mut self, pass: &Pass) {
+        let migrated = pass.plan.gate(ConditionType::Migrated);
+        let waits = !migrated.is_some_and(Gate::is_open);
+        // What serves is kept as it shall be, whatever the target waits for.
+        let is_live = |write: &Write| waits && write.stage > ConditionType::Migrated;
         for step in pass.plan.steps.iter().take(pass.acted.wrote) {
             match &step.action {
                 Action::Migrate(_) => self.migrates = true,
@@ -140,6 +144,13 @@ impl Notes {
                 _ => {}
             }
             let write = write::of(step, &pass.seen, self.newest.as_ref());
+            let write = write.map(|write| {
+                if is_live(&write) {
+                    write.at_once()
+                } else {
+                    write
+                }
+            });
             if let Some(write) = write.filter(|write| !self.writes.contains(write)) {
                 self.writes.push(write);
             }

@@ -150,6 +150,7 @@ fn an_update_says_what_is_migrated_and_which_pods_are_replaced() {
     check_after(&["shop"], "an-update-without-a-migration");
     check_after(&["shop"], "components-come-and-go");
     check_after(&["shop"], "replicas");
+    check_after(&["shop"], "replicas-and-an-update");
 }
 
 #[test]

@@ -26,6 +26,14 @@ pub(super) struct Write {
     pub(super) details: Vec<String>,
 }
 
+impl Write {
+    /// The same, said to wait for no stage.
+    pub(super) fn at_once(self) -> Self {
+        let line = format!("at once: {}", self.line);
+        Self { line, ..self }
+    }
+}
+
 /// The write of a step; `None` for what the controller only notes for itself.
 pub(super) fn of(step: &Step, seen: &SeenEnvironment, newest: Option<&Revision>) -> Option<Write> {
     let children = &seen.children;
