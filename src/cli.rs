@@ -3,6 +3,7 @@
 pub mod accept_database;
 pub mod cluster;
 pub mod crds;
+pub mod declared;
 pub mod exit;
 pub mod files;
 pub mod get;
@@ -11,7 +12,9 @@ pub mod lint;
 pub mod migration;
 pub mod migration_key;
 pub mod paint;
+pub mod plan;
 pub mod retry;
+pub mod simulate;
 pub mod status;
 pub mod terminal;
 pub mod text;
@@ -46,6 +49,8 @@ enum Command {
     MigrationKey(migration_key::Options),
     AcceptDatabase(accept_database::Options),
     Lint(lint::Options),
+    Plan(plan::Options),
+    Simulate(simulate::Options),
     Crds(crds::Options),
     /// Run the controller.
     Run(crate::run::Options),
@@ -94,6 +99,8 @@ impl Command {
             Self::MigrationKey(options) => migration_key::run(&options, terminal),
             Self::AcceptDatabase(options) => ask(accept_database::run(options, terminal)),
             Self::Lint(options) => lint::run(&options, terminal),
+            Self::Plan(options) => ask(plan::run(options, terminal)),
+            Self::Simulate(options) => simulate::run(&options, terminal),
             Self::Crds(options) => crds::run(&options, terminal),
             Self::Run(options) => controller(options),
             Self::Version => {
