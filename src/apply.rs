@@ -27,6 +27,8 @@ pub struct Acted {
     pub refused: Option<(ConditionType, Reason, String)>,
     /// The outside did not answer, and which stage asked.
     pub failed: Option<(ConditionType, Error)>,
+    /// The namespace is on its way out, and takes the Environment along.
+    pub ended: bool,
     /// Somebody else wrote at the same time, or has decided already: look again.
     pub again: bool,
     /// Writes that were done.
@@ -39,6 +41,11 @@ impl Acted {
             Stop::Refused(reason, sentence) => self.refused = Some((stage, reason, sentence)),
             Stop::Failed(error) => self.failed = Some((stage, error)),
             Stop::Again => self.again = true,
+            Stop::Ended => {
+                let sentence = "The namespace is on its way out".to_owned();
+                self.refused = Some((stage, Reason::Terminating, sentence));
+                self.ended = true;
+            }
         }
         self
     }

@@ -10,6 +10,7 @@ pub mod ingress;
 pub mod job;
 pub mod metadata;
 pub mod names;
+pub mod pause;
 pub mod pod;
 pub mod postgres;
 pub mod probes;

@@ -34,6 +34,7 @@ use tokio::sync::Notify;
 use crate::api::{App, Environment, labels};
 use crate::build::http_route::HttpRoute;
 use crate::metrics::Metrics;
+use crate::revision::Revision;
 use claims::Claims;
 
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
@@ -102,7 +103,6 @@ macro_rules! kept {
 }
 
 kept! {
-    ControllerRevision: revisions,
     Deployment: deployments,
     StatefulSet: stateful_sets,
     Service: services,
@@ -110,20 +110,43 @@ kept! {
     ConfigMap: config_maps,
     Secret: secrets,
     PersistentVolumeClaim: volumes,
-    Job: jobs,
     Ingress: ingresses,
     HttpRoute: http_routes,
 }
 
-impl Kept for Pod {
-    /// A pod's environment may be large and hold what must not be kept; nobody reads it here.
+impl Kept for ControllerRevision {
     fn trim(&mut self) {
-        let Some(spec) = &mut self.spec else { return };
-        spec.volumes = None;
-        let containers = spec.containers.iter_mut();
-        for container in containers.chain(spec.init_containers.iter_mut().flatten()) {
-            container.env = None;
-            container.env_from = None;
+        Revision::pack(self);
+    }
+
+    fn shelf(caches: &Caches) -> &Shelf<Self> {
+        &caches.revisions
+    }
+}
+
+impl Kept for Job {
+    /// It is made once; how it goes is in its status.
+    fn trim(&mut self) {
+        self.spec = None;
+    }
+
+    fn shelf(caches: &Caches) -> &Shelf<Self> {
+        &caches.jobs
+    }
+}
+
+impl Kept for Pod {
+    /// A pod's environment may be large and hold what must not be kept; how it stands is in its status.
+    fn trim(&mut self) {
+        self.spec = None;
+        let Some(status) = &mut self.status else {
+            return;
+        };
+        let containers = status.container_statuses.iter_mut();
+        let first = status.init_container_statuses.iter_mut();
+        for container in containers.chain(first).flatten() {
+            container.allocated_resources = None;
+            container.resources = None;
             container.volume_mounts = None;
         }
     }
@@ -270,7 +293,8 @@ fn trimmed<K: Kept>(mut object: K) -> K {
         annotations.remove(LAST_APPLIED);
     }
     object.trim();
-    object
+    // What is read of JSON grows by doubling; a copy has no room to spare.
+    object.clone()
 }
 
 /// A lock that a panic of another pass does not spoil.

@@ -3,14 +3,18 @@
 pub mod accept_database;
 pub mod cluster;
 pub mod crds;
+pub mod declared;
 pub mod exit;
 pub mod files;
 pub mod get;
 pub mod history;
 pub mod lint;
 pub mod migration;
+pub mod migration_key;
 pub mod paint;
+pub mod plan;
 pub mod retry;
+pub mod simulate;
 pub mod status;
 pub mod terminal;
 pub mod text;
@@ -42,8 +46,11 @@ enum Command {
     History(history::Options),
     Retry(retry::Options),
     Migration(migration::Options),
+    MigrationKey(migration_key::Options),
     AcceptDatabase(accept_database::Options),
     Lint(lint::Options),
+    Plan(plan::Options),
+    Simulate(simulate::Options),
     Crds(crds::Options),
     /// Run the controller.
     Run(crate::run::Options),
@@ -89,8 +96,11 @@ impl Command {
             Self::History(options) => ask(history::run(options, terminal)),
             Self::Retry(options) => ask(retry::run(options, terminal)),
             Self::Migration(options) => ask(migration::run(options, terminal)),
+            Self::MigrationKey(options) => migration_key::run(&options, terminal),
             Self::AcceptDatabase(options) => ask(accept_database::run(options, terminal)),
             Self::Lint(options) => lint::run(&options, terminal),
+            Self::Plan(options) => ask(plan::run(options, terminal)),
+            Self::Simulate(options) => simulate::run(&options, terminal),
             Self::Crds(options) => crds::run(&options, terminal),
             Self::Run(options) => controller(options),
             Self::Version => {

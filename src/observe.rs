@@ -6,7 +6,7 @@ pub(crate) mod database;
 mod hosts;
 pub(crate) mod images;
 mod mask;
-mod routing;
+pub(crate) mod routing;
 mod secrets;
 
 pub(crate) use children::{belongs, controller};

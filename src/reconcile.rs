@@ -70,14 +70,27 @@ async fn pass(place: &Place, ctx: &Context) -> Result<Option<Duration>, Error> {
     let Some(environment) = ctx.caches.environments.get(place) else {
         return unread(place, ctx).await;
     };
-    if environment.metadata.deletion_timestamp.is_some() {
-        // Its children go by their owner references. Nothing is made any more.
+    let memory = ctx.memories.of(&environment);
+    if environment.metadata.deletion_timestamp.is_some() || memory.is_ended() {
+        // Its children go by their owner references, or with its namespace. Nothing is made any more.
         return Ok(None);
     }
     let seen = observe::environment(&environment, ctx).await;
     let plan = plan::environment(&seen);
     let acted = apply::run(&plan, &environment, ctx).await;
+    if acted.ended {
+        let Place { namespace, name } = place;
+        tracing::info!(
+            namespace,
+            name,
+            "the namespace is on its way out: nothing more is written for it"
+        );
+        memory.end();
+    }
     let told = status::report(&environment, &plan, &acted, ctx).await;
+    if acted.ended {
+        return told.map(|()| None);
+    }
     next(&plan, acted, told, ctx.now()).map(Some)
 }
 

@@ -6,8 +6,10 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::ControllerRevision;
 use k8s_openapi::api::core::v1::PodTemplateSpec;
+use k8s_openapi::apimachinery::pkg::runtime::RawExtension;
 use kube::ResourceExt;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::api::app::{Role, Update};
 use crate::api::environment::{AppSeen, Commit};
@@ -94,7 +96,7 @@ pub struct Facts {
     pub entered: Option<Timestamp>,
     /// When it was verified.
     pub verified: Option<Timestamp>,
-    /// Why it was given up: the stage that judged, the reason, the sentence.
+    /// When and why it was given up.
     pub given_up: Option<Verdict>,
     /// The database identity on which its migration succeeded.
     pub migrated: Option<String>,
@@ -109,6 +111,8 @@ pub struct Verdict {
     pub reason: Reason,
     /// The sentence.
     pub message: String,
+    /// When. `None`: whoever gave it up did not write it down.
+    pub at: Option<Timestamp>,
 }
 
 impl Verdict {
@@ -145,7 +149,10 @@ impl Revision {
     #[must_use]
     pub fn read(object: &ControllerRevision) -> Option<Self> {
         let annotations = object.annotations();
-        let decided = serde_json::from_value(object.data.as_ref()?.0.clone()).ok()?;
+        let decided = match &object.data.as_ref()?.0 {
+            Value::String(packed) => serde_json::from_str(packed).ok()?,
+            data => Decided::deserialize(data).ok()?,
+        };
         Some(Self {
             number: object.revision,
             name: object.name_any(),
@@ -154,6 +161,15 @@ impl Revision {
             decided,
             facts: Facts::read(annotations),
         })
+    }
+
+    /// Makes the data of a revision one string, as [`Self::read`] takes it too: as a tree it needs ten times the memory.
+    pub fn pack(object: &mut ControllerRevision) {
+        if let Some(RawExtension(data)) = &mut object.data
+            && !data.is_string()
+        {
+            *data = Value::String(data.to_string());
+        }
     }
 
     /// Whether all gates up to `Migrated` were open in one pass and nothing has gone wrong since.
@@ -206,6 +222,7 @@ impl Facts {
                 .get(labels::GIVEN_UP_MESSAGE)
                 .cloned()
                 .unwrap_or_default(),
+            at: time(labels::GIVEN_UP_AT),
         });
         Self {
             entered: time(labels::ENTERED),
@@ -247,6 +264,13 @@ impl Facts {
                 .as_ref()
                 .map(|verdict| verdict.message.clone()),
         );
+        put(
+            labels::GIVEN_UP_AT,
+            self.given_up
+                .as_ref()
+                .and_then(|verdict| verdict.at)
+                .map(|at| at.to_string()),
+        );
         put(labels::MIGRATED, self.migrated.clone());
         put(
             labels::HANDLED,
@@ -263,5 +287,52 @@ pub fn short(image: &str) -> &str {
     match last.split_once("@sha256:") {
         Some((_, digest)) => digest.get(..12).unwrap_or(digest),
         None => last,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_packed_revision_is_the_same() {
+        let mut object: ControllerRevision = serde_json::from_value(json!({
+            "metadata": {"name": "shop-2", "uid": "r-2", "annotations": {"towpath.dev/content": "c"}},
+            "revision": 2,
+            "data": {
+                "app": {"name": "shop", "uid": "a-1", "generation": 1},
+                "images": {"web": {"asked": "a:2", "resolved": "a@sha256:2"}},
+                "components": [{"name": "web", "role": "Web", "template": {"spec": {"containers": [{"name": "\"web\""}]}}, "hash": "h"}],
+            },
+        }))
+        .unwrap();
+        let before = Revision::read(&object);
+        assert!(before.is_some());
+        Revision::pack(&mut object);
+        let packed = object.clone();
+        Revision::pack(&mut object);
+        assert_eq!(object, packed);
+        assert!(object.data.as_ref().unwrap().0.is_string());
+        assert_eq!(Revision::read(&object), before);
+    }
+
+    #[test]
+    fn facts_are_read_as_they_were_written() {
+        let facts = Facts {
+            entered: Some(Timestamp::UNIX_EPOCH),
+            given_up: Some(Verdict {
+                reason: Reason::Crashed,
+                message: "Revision 2: it crashed".to_owned(),
+                at: Some(Timestamp::MAX),
+            }),
+            handled: vec!["a".to_owned(), "b".to_owned()],
+            ..Facts::default()
+        };
+        let mut annotations = facts.annotations();
+        assert_eq!(Facts::read(&annotations), facts);
+        annotations.remove(labels::GIVEN_UP_AT);
+        let given_up = Facts::read(&annotations).given_up.unwrap();
+        assert_eq!((given_up.reason, given_up.at), (Reason::Crashed, None));
     }
 }

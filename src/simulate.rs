@@ -5,11 +5,14 @@
 //! [`world`] puts them together and lets Towpath's own passes run in it.
 
 pub mod actors;
+mod applied;
+pub mod assume;
 pub mod databases;
 pub mod defaults;
 pub mod effect;
 pub mod merge;
 pub mod perform;
+mod resume;
 pub mod script;
 pub mod see;
 pub mod settle;

@@ -131,7 +131,10 @@ async fn write(
     match api.patch_status(&name, &params(), &patch).await {
         Ok(written) => {
             ctx.caches.environments.wrote(written);
-            events::publish(environment, &wanted, ctx).await;
+            // An Event would be another object in a namespace that takes none.
+            if !ctx.memories.of(environment).is_ended() {
+                events::publish(environment, &wanted, ctx).await;
+            }
             Ok(())
         }
         // It is gone, or another one of the same name is there: nobody is left to tell.

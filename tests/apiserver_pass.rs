@@ -352,7 +352,7 @@ async fn a_revision_that_is_decided_already_ends_the_pass() {
     );
     let place = Place::new(&world.namespace, "shop-1");
     let decided = world.ctx.caches.revisions.get(&place).expect("it was read");
-    assert_eq!(decided.data.as_ref().unwrap().0, json!({"a": 1}));
+    assert_eq!(decided.data.as_ref().unwrap().0, json!(r#"{"a":1}"#));
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment};
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::core::v1::{Namespace, Secret, Service};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{
     ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams,
@@ -269,6 +269,50 @@ async fn an_environment_on_its_way_out_is_left_alone() {
     api.patch("shop", &PatchParams::default(), &Patch::Merge(free))
         .await
         .unwrap();
+}
+
+#[tokio::test]
+async fn in_a_namespace_on_its_way_out_nothing_is_written_over_and_over() {
+    let Some(server) = Apiserver::shared() else {
+        return;
+    };
+    let running = Running::start(server).await;
+    let world = &running.world;
+    running.app(json!({})).await;
+    world.environment("shop", json!({})).await;
+    running.told("shop", "RolledOut", "RollingOut").await;
+    running.quiet().await;
+    // Nobody clears it here, so that it stays on its way out as long as the test looks.
+    Api::<Namespace>::all(world.client.clone())
+        .delete(&world.namespace, &DeleteParams::default())
+        .await
+        .unwrap();
+    let deployments = world.api::<Deployment>();
+    let there = deployments.list(&ListParams::default()).await.unwrap();
+    let name = there.items[0].name_any();
+    deployments
+        .delete(&name, &DeleteParams::default())
+        .await
+        .unwrap();
+    let message = running.told("shop", "RolledOut", "Terminating").await;
+    assert!(message.contains("namespace"), "{message}");
+    let before = running.writes();
+    let services = world.api::<Service>();
+    for service in services.list(&ListParams::default()).await.unwrap() {
+        services
+            .delete(&service.name_any(), &DeleteParams::default())
+            .await
+            .unwrap();
+    }
+    // Longer than a refusal is let rest.
+    tokio::time::sleep(Duration::from_secs(12)).await;
+    assert_eq!(running.writes(), before);
+    let failures = running
+        .world
+        .ctx
+        .failures
+        .count(&Place::new(&world.namespace, "shop"));
+    assert_eq!(failures, 0);
 }
 
 /// The CRD of Environments as a newer version of Towpath might have it.

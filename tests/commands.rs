@@ -112,7 +112,8 @@ async fn a_silent_apiserver_is_no_answer() {
     let text = "{apiVersion: v1, kind: Config, current-context: c, users: [{name: u, user: {}}], \
         clusters: [{name: k, cluster: {server: 'http://127.0.0.1:1'}}], contexts: [{name: c, context: {cluster: k, user: u}}]}";
     std::fs::write(&path, text).unwrap();
-    for arguments in ["get", "status shop", "retry shop"] {
+    let plan = concat!("plan -f ", env!("CARGO_MANIFEST_DIR"), "/examples/shop");
+    for arguments in ["get", "status shop", "retry shop", plan] {
         let mut command = towpath(arguments);
         command.env("KUBECONFIG", &path);
         let ended = run(command).await;
@@ -123,6 +124,8 @@ async fn a_silent_apiserver_is_no_answer() {
                 .contains("error: the apiserver at http://127.0.0.1:1/ does not answer"),
             "{ended:?}"
         );
+        let told = ended.err.contains("--offline plans without a cluster");
+        assert_eq!(told, arguments == plan, "{ended:?}");
     }
     let ended = run(towpath("get --kubeconfig /nowhere")).await;
     assert_eq!(ended.code, 3, "{ended:?}");
@@ -424,4 +427,139 @@ async fn offline_commands_need_no_cluster() {
     });
     let ended = folder_of_both.await;
     assert_eq!((ended.code, ended.out.as_str()), (0, ""), "{ended:?}");
+}
+
+/// The exit code and the words of a plan without a cluster.
+#[tokio::test]
+async fn a_plan_needs_no_cluster_and_begins_with_what_lint_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = |arguments: &str| {
+        let mut command = towpath(arguments);
+        command.env_remove("KUBECONFIG").env("HOME", folder.path());
+        command
+    };
+    let example = concat!("plan -f ", env!("CARGO_MANIFEST_DIR"), "/examples/shop");
+    let mut offline = plan(example);
+    offline.arg("--offline");
+    let offline = run(offline).await;
+    assert_eq!(offline.code, 0, "{offline:?}");
+    assert_eq!(
+        offline.err,
+        "Namespace shop-staging is not part of the plan\n"
+    );
+    for part in [
+        "Now           there is nothing yet",
+        "create Job shop-migrate-1",
+        "create Deployment shop-web-a: 2 pods start",
+        "then revision 1 serves",
+    ] {
+        assert!(offline.out.contains(part), "{part}: {}", offline.out);
+    }
+    let unknown = run(plan(example)).await;
+    assert_eq!((unknown.code, &unknown.out), (0, &offline.out));
+    assert!(unknown.err.contains("No cluster is known"), "{unknown:?}");
+
+    let path = folder.path().join("wrong.yaml");
+    std::fs::write(&path, "{apiVersion: towpath.dev/v1alpha1, kind: Environment, metadata: {name: a}, spec: {appref: {name: a}}}").unwrap();
+    let mut refused = plan("plan --offline -f");
+    refused.arg(&path);
+    let refused = run(refused).await;
+    assert_eq!(refused.code, 1, "{refused:?}");
+    assert!(refused.out.contains("did you mean appRef?"), "{refused:?}");
+    assert!(!refused.out.contains("What would happen"), "{refused:?}");
+    let mut simulated = plan("simulate -f");
+    let image = "198.18.0.1:5000/shop:v2";
+    simulated.args([
+        concat!(env!("CARGO_MANIFEST_DIR"), "/examples/shop"),
+        "--release",
+        image,
+        "--failing-migration",
+    ]);
+    let simulated = run(simulated).await;
+    assert_eq!(simulated.code, 0, "{simulated:?}");
+    for part in [
+        "names the release",
+        "status       revision 1 serves: shop:v1",
+        "Migrated=False MigrationFailed",
+    ] {
+        assert!(simulated.out.contains(part), "{part}: {}", simulated.out);
+    }
+    let mut untagged = plan("simulate --release registry.example.com/shop -f");
+    untagged.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/shop"));
+    let untagged = run(untagged).await;
+    assert_eq!(untagged.code, 2, "{untagged:?}");
+    assert!(
+        untagged.err.contains("must name a tag or a digest"),
+        "{untagged:?}"
+    );
+    let mut missing = plan("plan --offline -f");
+    missing.arg(folder.path().join("nowhere.yaml"));
+    assert_eq!(run(missing).await.code, 2);
+}
+
+#[tokio::test]
+async fn a_plan_goes_on_from_what_is_in_the_cluster_and_writes_nothing() {
+    let Some(world) = World::new("plan").await else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("shop.yaml");
+    let file = |image: &str, migration_key: &str| {
+        let database = "{provider: Dedicated, dedicated: {version: '15', size: 1Gi}}";
+        let component = "{name: web, role: Web, port: 80, replicas: 2, health: {path: /health}}";
+        format!(
+            "{{apiVersion: towpath.dev/v1alpha1, kind: App, metadata: {{name: shop}}, spec: {{components: [{component}], \
+             database: {{engine: Postgres}}, migration: {{component: web, command: [/shop, migrate]}}}}}}\n---\n\
+             {{apiVersion: towpath.dev/v1alpha1, kind: Environment, metadata: {{name: shop}}, spec: {{appRef: {{name: shop}}, \
+             release: {{image: 'registry.example.com/shop:{image}', migrationKey: {migration_key}}}, database: {database}}}}}"
+        )
+    };
+    let verbs = json!(["get", "list"]);
+    let rules = json!([{"apiGroups": ["*"], "resources": ["*"], "verbs": verbs}]);
+    let reader = world.kubeconfig_of("planner", rules).await;
+    let plan = async |text: String| {
+        std::fs::write(&path, text).unwrap();
+        let mut command = world.command("plan");
+        command.arg("-f").arg(&path).env("KUBECONFIG", &reader);
+        run(command).await
+    };
+    let new = plan(file("v1", "k1")).await;
+    assert_eq!(new.code, 0, "{new:?}");
+    assert!(new.out.contains("there is nothing yet"), "{new:?}");
+    assert!(
+        new.out
+            .contains("no Environment of another namespace has one of the hosts"),
+        "{new:?}"
+    );
+
+    world.release(&file("v1", "k1")).await;
+    let same = plan(file("v1", "k1")).await;
+    assert_eq!(same.code, 0, "{same:?}");
+    assert!(
+        same.out.ends_with("\nNothing would change.\n"),
+        "{}",
+        same.out
+    );
+    let update = plan(file("v2", "k2")).await;
+    assert_eq!(update.code, 0, "{update:?}");
+    for part in [
+        "Now           ✓ Ready: shop:v1 runs",
+        "migration key 'k1' -> 'k2'",
+        "2 pods are replaced, at most 3 at a time, never fewer than 2 available",
+        "image shop:v1 -> shop:v2",
+        "then revision 2 serves",
+    ] {
+        assert!(update.out.contains(part), "{part}: {}", update.out);
+    }
+    let lacking = file("v2", "k2").replace(
+        "spec: {components",
+        "spec: {env: [{name: KEY, secretRef: {name: stripe, key: api}}], components",
+    );
+    let closed = plan(lacking).await;
+    assert_eq!(closed.code, 1, "{closed:?}");
+    assert!(
+        closed.out.contains("Secret 'stripe' must exist"),
+        "{closed:?}"
+    );
+    assert!(world.environment().await.metadata.generation == Some(1));
 }

@@ -1,4 +1,8 @@
-//! What the dependencies bring: no second TLS provider, no C library, and only licences that this one is compatible with.
+//! What the tree is made of. Dependencies bring no second TLS provider, no C library, and only licences that this one is
+//! compatible with; planning and building are pure.
+
+#[path = "tree/pure.rs"]
+mod pure;
 
 use std::collections::BTreeSet;
 use std::process::Command;

@@ -1,11 +1,11 @@
-//! Every condition and every reason, documented. The reference in the guide lists them; a test compares the two.
+//! Every condition and every reason, documented. `docs/reference.md` is made of these sentences.
 
 /// The stages in their order, then the summaries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ConditionType {
-    /// The App exists, the release names an image for every component, limits hold, hosts are nobody else's.
+    /// The App exists, the release names an image for every component, limits hold, hosts and database are nobody else's.
     Accepted,
-    /// Every image is a digest.
+    /// Every image is a digest: a tag is asked for once, and what it was is what runs.
     Resolved,
     /// Every ConfigMap and Secret that is named exists with its keys.
     Configured,
@@ -15,15 +15,15 @@ pub enum ConditionType {
     Migrated,
     /// Every component runs the revision and is available.
     RolledOut,
-    /// The gateway accepts the routes. Reports only.
+    /// The gateway accepts the routes. It reports only: it neither holds a release up nor gives it up.
     Routed,
-    /// The checks after the rollout hold.
+    /// Each Web component has answered, through its Service and its hosts.
     Verified,
-    /// Something serves.
+    /// Something serves: every component of what holds the slots has an available pod.
     Available,
-    /// All of it, at this generation.
+    /// All of it runs, at this generation; else it says what the first closed stage says.
     Ready,
-    /// Work is going on. Present only when True.
+    /// It is waited for what ends by itself. Present only when True.
     Reconciling,
     /// A person must change something. Present only when True.
     Stalled,
@@ -65,15 +65,15 @@ impl ConditionType {
 /// How a reason weighs: what follows for `Reconciling` and `Stalled`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
-    /// Well.
+    /// Well: the condition is True.
     Open,
-    /// Ends by itself.
+    /// Ends by itself, or when what is missing comes: the condition is False, and `Reconciling` is True.
     Waiting,
-    /// A person must change something: the answer was no.
+    /// The answer was no, and a person must change something: the condition is False, and `Stalled` is True.
     Refused,
-    /// It was tried, and failed.
+    /// It was tried, and failed; it is not tried again by itself: the condition is False, and `Stalled` is True.
     Failed,
-    /// No answer.
+    /// There was no answer, neither yes nor no, and it is asked again: the condition is Unknown, and `Reconciling` is True.
     Unknown,
 }
 
@@ -112,9 +112,9 @@ reasons! {
     Configured: Open,
     /// The database answers.
     DatabaseReady: Open,
-    /// The App asks for nothing here.
+    /// The App or the Environment asks for nothing here.
     NotConfigured: Open,
-    /// The migration succeeded.
+    /// The migration succeeded, now or before.
     Succeeded: Open,
     /// Every component runs the revision.
     RolledOut: Open,
@@ -122,88 +122,102 @@ reasons! {
     Routed: Open,
     /// The checks hold.
     Verified: Open,
-    /// The deadline passed without an answer to the checks, neither yes nor no.
+    /// The deadline passed without an answer to the checks, neither yes nor no, and the release counts as verified. Find out
+    /// why the controller cannot reach the Service or the host.
     Unchecked: Open,
     /// All of it runs.
     Ready: Open,
     /// Something serves.
     Available: Open,
-    /// The App does not exist yet.
+    /// The App does not exist yet. Create it in the same namespace.
     AppMissing: Waiting,
-    /// A ConfigMap or a Secret does not exist yet.
+    /// A ConfigMap or a Secret does not exist yet. Create it, or take its name out.
     ReferenceMissing: Waiting,
-    /// The registry does not have the image yet.
+    /// The registry does not have the image yet. Push it: it is asked for again after ten seconds, then ever later, after
+    /// five minutes at most.
     WaitingForImage: Waiting,
-    /// The database is being made, or starts.
+    /// The database is being made, or starts. When it lasts, look at the database's pod and volume: `kubectl towpath get`.
     DatabaseStarting: Waiting,
-    /// The migration runs.
+    /// The migration runs. It ends by itself, or at its `timeoutSeconds`.
     MigrationRunning: Waiting,
-    /// The migration of another revision runs; it is never cancelled.
+    /// The migration of another revision runs; it is never cancelled. It ends by itself, or at its `timeoutSeconds`.
     OtherMigrationRunning: Waiting,
-    /// The last migration has ended, its connections have not.
+    /// The last migration has ended, its connections to the database have not. They end by themselves, or when somebody ends
+    /// them in the database.
     BackendsLeft: Waiting,
-    /// Pods are being replaced.
+    /// Pods are being replaced. The message says what holds them up; at the deadline the revision is given up.
     RollingOut: Waiting,
-    /// The gateway has not said yet that it serves the routes.
+    /// The gateway has not said yet that it serves the routes. When it lasts, look whether the gateway's controller runs.
     RoutePending: Waiting,
     /// The checks are being made.
     Verifying: Waiting,
-    /// An object of this name is on its way out.
+    /// An object of this name, or the namespace, is on its way out. When it lasts, look what holds it: its finalizers.
     Terminating: Waiting,
     /// The Environment is on its way out.
     Deleting: Waiting,
-    /// A stage before this one is closed.
+    /// A stage before this one is closed: see there.
     Pending: Waiting,
-    /// Nothing serves yet.
+    /// Nothing serves: no release was ever verified, or a component has no pod that is available.
     NothingServes: Waiting,
-    /// What a release names is wrong: an image is missing, or comes from elsewhere.
+    /// What the release names is wrong: an image is missing, or comes from another repository than the App's. Mend
+    /// `spec.release`.
     ReleaseInvalid: Refused,
-    /// What the App and the Environment say does not fit together.
+    /// What the App and the Environment say does not fit together, or this version of the controller cannot read it. Mend
+    /// what the message names.
     SpecInvalid: Refused,
-    /// An older Environment has the host.
+    /// An older Environment has the host. Name another one, or take it out there.
     HostTaken: Refused,
-    /// Another Environment has the database.
+    /// An older Environment has the database. Give each one of its own.
     DatabaseShared: Refused,
-    /// The registry refused the image.
+    /// The registry refused the image. Give the App a pull Secret or the controller a login, or name a digest.
     ImageRefused: Refused,
-    /// A ConfigMap or a Secret lacks a key.
+    /// A ConfigMap or a Secret lacks a key. Add it, or name another one.
     KeyMissing: Refused,
-    /// The database refused the login, or what was asked of it.
+    /// The database refused the login, or what was asked of it. Mend its Secret or the rights of its roles; it is asked
+    /// again every ten seconds.
     DatabaseRefused: Refused,
-    /// The database behind the Environment is another one than before.
+    /// The database behind the Environment is another one than before. Mend its address, or say `accept-database` when the
+    /// new one is right.
     DatabaseChanged: Refused,
-    /// The database's record lacks what this revision had applied.
+    /// The database's record lacks what this revision had applied, as after a restored backup. Say `retry` to migrate again,
+    /// or `migration mark-applied` when it is applied.
     RecordLost: Refused,
-    /// The apiserver refused an object, by a quota or a policy.
+    /// The apiserver refused an object, by a quota or a policy. Mend what its sentence names; it is tried again every ten
+    /// seconds.
     ObjectRefused: Refused,
-    /// An object of this name belongs to someone else.
+    /// An object of this name belongs to someone else. Delete it, rename the Environment, or hand it over by the annotation
+    /// `towpath.dev/adopt`.
     NameTaken: Refused,
-    /// The gateway refused the routes.
+    /// The gateway refused the routes. Its listener must allow routes of this namespace and this host.
     RouteRefused: Refused,
-    /// There is no gateway to route by.
+    /// There is no gateway to route by. Set `routing` in the controller's configuration, or install what it names.
     NoGateway: Refused,
-    /// The revision would be larger than 256 KiB.
+    /// The revision would be larger than 256 KiB. Move large values into ConfigMaps.
     RevisionTooLarge: Refused,
-    /// A person stopped the controller here.
+    /// A person stopped the controller here. Set `spec.suspend` to false.
     Suspended: Refused,
-    /// The migration failed.
+    /// The migration failed; no pod of the release has started. Release a fix, or say `retry`.
     MigrationFailed: Failed,
-    /// The rollout made no progress before its deadline.
+    /// The rollout made no progress before its deadline, and there is nothing to go back to. Release a fix, or say `retry`.
     DeadlineExceeded: Failed,
-    /// A new pod crashed, or failed after it was available.
+    /// A new pod crashed, or failed after it was available, and there is nothing to go back to. Release a fix, or say
+    /// `retry`.
     Crashed: Failed,
-    /// The checks after the rollout said no.
+    /// The checks after the rollout said no, and there is nothing to go back to. Release a fix, or say `retry`.
     VerificationFailed: Failed,
-    /// The revision failed, and the last good one is back.
+    /// The revision failed, and the last good one is back. Release a fix, or say `retry`.
     RolledBack: Failed,
-    /// The registry did not answer.
+    /// The registry did not answer. It is asked again after ten seconds, then ever later, after five minutes at most; a
+    /// release by digest needs no registry.
     RegistrySilent: Unknown,
-    /// A ConfigMap or a Secret could not be read.
+    /// A ConfigMap or a Secret could not be read. The message says why; it is read again by itself.
     ReferenceUnknown: Unknown,
-    /// The database did not answer.
+    /// The database did not answer. It is asked again every ten seconds.
     DatabaseSilent: Unknown,
-    /// The apiserver did not answer.
+    /// The apiserver did not answer, or this version of the controller cannot read the App: the message tells which. It is
+    /// tried again.
     NoAnswer: Unknown,
-    /// The controller failed at this object; it is its fault, not the object's.
+    /// The controller failed at this object; it is its fault, not the object's. It is tried again, after five minutes at
+    /// most; its log tells more.
     InternalError: Unknown,
 }

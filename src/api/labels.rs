@@ -15,13 +15,13 @@ pub const DATA: &str = "towpath.dev/data";
 /// What an object is for, where its kind does not say: `migration`, `database`, `config`, `record`.
 pub const PURPOSE: &str = "towpath.dev/purpose";
 
-/// The field's own labels.
+/// The App, in the labels that Kubernetes recommends.
 pub const NAME: &str = "app.kubernetes.io/name";
-/// The component in the field's own labels.
+/// The component, in the labels that Kubernetes recommends.
 pub const APP_COMPONENT: &str = "app.kubernetes.io/component";
-/// The App in the field's own labels.
+/// The App again, in the labels that Kubernetes recommends.
 pub const PART_OF: &str = "app.kubernetes.io/part-of";
-/// Who manages an object in the field's own labels.
+/// Who manages an object, in the labels that Kubernetes recommends.
 pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// The value of [`MANAGED_BY`], and the field manager of every write.
 pub const MANAGER: &str = "towpath";
@@ -34,6 +34,8 @@ pub const ENTERED: &str = "towpath.dev/entered";
 pub const VERIFIED: &str = "towpath.dev/verified";
 /// On a revision: the reason for which it was given up.
 pub const GIVEN_UP: &str = "towpath.dev/given-up";
+/// On a revision: when it was given up.
+pub const GIVEN_UP_AT: &str = "towpath.dev/given-up-at";
 /// On a revision: the sentence that goes with [`GIVEN_UP`].
 pub const GIVEN_UP_MESSAGE: &str = "towpath.dev/given-up-message";
 /// On a revision: the database identity on which its migration succeeded.
@@ -59,5 +61,5 @@ pub const SECRETS: &str = "towpath.dev/secrets";
 pub const SECRETS_RESTARTED: &str = "towpath.dev/secrets-restarted-at";
 /// On the database's StatefulSet: the rendering it was made with, so that a newer controller does not restart it.
 pub const RENDERING: &str = "towpath.dev/rendering";
-/// What `kubectl rollout restart` writes; it may stay.
+/// On a pod template: what `kubectl rollout restart` writes; it may stay.
 pub const RESTARTED_AT: &str = "kubectl.kubernetes.io/restartedAt";

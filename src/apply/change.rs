@@ -73,6 +73,11 @@ impl Writer<'_> {
     async fn strip<K: Kept>(&self, wanted: &K, uid: &str, foreign: &[String]) -> Result<(), Stop> {
         let memory = self.ctx.memories.of(self.environment);
         if !locked(&memory.foreign).remove(foreign, self.ctx.now()) {
+            tracing::warn!(
+                namespace = self.namespace,
+                ?foreign,
+                "what others added came back at once: it is left"
+            );
             return Ok(());
         }
         tracing::info!(

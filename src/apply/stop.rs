@@ -18,6 +18,8 @@ pub(super) enum Stop {
     Failed(Error),
     /// What was decided on is not the present state any more.
     Again,
+    /// The namespace is on its way out: nothing is made in it any more, whatever is asked.
+    Ended,
 }
 
 impl Stop {
@@ -55,10 +57,7 @@ fn is_no(status: &Status) -> bool {
 fn refusal(kind: &str, name: &str, status: &Status) -> Stop {
     let mut causes = status.details.iter().flat_map(|details| &details.causes);
     if causes.any(|cause| cause.reason == "NamespaceTerminating") {
-        return Stop::Refused(
-            Reason::Terminating,
-            "The namespace is on its way out".to_owned(),
-        );
+        return Stop::Ended;
     }
     // What the apiserver says of a Secret may quote it.
     let said = if kind == "Secret" {
@@ -80,6 +79,7 @@ fn shortened(text: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     fn answered(code: u16, reason: &str, message: &str) -> Stop {
         let status = Status::failure(message, reason).with_code(code);
@@ -128,6 +128,20 @@ mod tests {
                 "{code}"
             );
         }
+    }
+
+    #[test]
+    fn a_namespace_on_its_way_out_is_the_end() {
+        let message =
+            "unable to create new content in namespace shop because it is being terminated";
+        let answer = json!({
+            "status": "Failure", "reason": "Forbidden", "code": 403, "message": message,
+            "details": {"causes": [{"reason": "NamespaceTerminating", "field": "metadata.namespace"}]},
+        });
+        let status: Status = serde_json::from_value(answer).unwrap();
+        let error = kube::Error::Api(Box::new(status));
+        let stop = Stop::of(Verb::Create, "Job", "shop-1-migrate", error);
+        assert!(matches!(stop, Stop::Ended), "{stop:?}");
     }
 
     #[test]

@@ -60,13 +60,10 @@ impl Template<'_> {
         let serves = self.component.port.is_some();
         container.lifecycle = serves.then(forget_first);
         container.volume_mounts = self.mounts();
-        let drain = self.component.drain_seconds.max(1);
         let spec = PodSpec {
             containers: vec![container],
             restart_policy: Some("Always".to_owned()),
-            termination_grace_period_seconds: Some(i64::from(
-                drain + if serves { FORGOTTEN_SECONDS } else { 0 },
-            )),
+            termination_grace_period_seconds: Some(grace_seconds(self.component)),
             topology_spread_constraints: Some(vec![self.spread()]),
             volumes: self.volumes(),
             ..self.pod()
@@ -182,6 +179,13 @@ impl Template<'_> {
         let volumes = &self.component.volumes;
         (!volumes.is_empty()).then(|| volumes.iter().map(volume).collect())
     }
+}
+
+/// How long the pods of a component may take to end: first they are forgotten, then they drain.
+#[must_use]
+pub fn grace_seconds(component: &Component) -> i64 {
+    let forgotten = component.port.map_or(0, |_| FORGOTTEN_SECONDS);
+    i64::from(component.drain_seconds.max(1) + forgotten)
 }
 
 /// Labels the template with its own hash, so that pods of two templates can be told apart.

@@ -1,11 +1,13 @@
 //! The cluster that a command asks, with the rights of whoever asks.
 
+use std::env;
 use std::future::Future;
+use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Api, Client, Config};
 
 use super::exit::Failure;
@@ -54,6 +56,27 @@ impl Where {
             namespace,
             url,
         })
+    }
+
+    /// Finds the cluster, if there is one: `None` where no kubeconfig is named and none is in its usual place.
+    pub async fn find(&self) -> Result<Option<Cluster>, Failure> {
+        let named = self.kubeconfig.is_some() || self.context.is_some();
+        let absent = |error: KubeconfigError| match error {
+            KubeconfigError::FindPath => true,
+            KubeconfigError::ReadConfig(error, _) => error.kind() == io::ErrorKind::NotFound,
+            _ => false,
+        };
+        let nowhere = !named && env::var_os("KUBECONFIG").is_none();
+        if nowhere && Kubeconfig::read().is_err_and(absent) && Config::incluster().is_err() {
+            return Ok(None);
+        }
+        self.connect().await.map(Some)
+    }
+
+    /// The namespace that is named, if one is.
+    #[must_use]
+    pub fn namespace(&self) -> Option<&str> {
+        self.namespace.as_deref()
     }
 
     async fn config(&self) -> Result<Config, Failure> {

@@ -7,6 +7,19 @@ use std::path::{Path, PathBuf};
 /// Largest input that is read, in bytes.
 const MOST_BYTES: u64 = 16 * 1024 * 1024;
 
+/// The texts behind paths, each with the name to call it by, and a sentence for each path that cannot be read.
+pub fn read_all(paths: &[PathBuf]) -> (Vec<(String, String)>, Vec<String>) {
+    let mut texts = Vec::new();
+    let mut unreadable = Vec::new();
+    for path in paths {
+        match read(path) {
+            Ok(read) => texts.extend(read),
+            Err(sentence) => unreadable.push(sentence),
+        }
+    }
+    (texts, unreadable)
+}
+
 /// The texts behind a path, each with the name to call it by. `Err` is a sentence.
 pub fn read(path: &Path) -> Result<Vec<(String, String)>, String> {
     if path == Path::new("-") {

@@ -52,7 +52,7 @@ pub async fn read(cluster: &Cluster, name: &str) -> Result<Vec<Made>, Failure> {
 #[must_use]
 pub fn render(revisions: &[Made], now: Timestamp, look: Look) -> String {
     let title = [
-        "REVISION", "RELEASE", "AUTHOR", "MADE", "ENTERED", "VERIFIED", "OUTCOME",
+        "REVISION", "RELEASE", "AUTHOR", "MADE", "ENTERED", "VERIFIED", "GIVEN UP", "OUTCOME",
     ];
     let mut table: Vec<Vec<Cell>> = vec![title.map(Cell::plain).into()];
     let serving = view::serving(revisions).map(|made| made.revision.number);
@@ -86,6 +86,7 @@ pub fn render(revisions: &[Made], now: Timestamp, look: Look) -> String {
             age(made.at),
             age(facts.entered),
             age(facts.verified),
+            age(facts.given_up.as_ref().and_then(|verdict| verdict.at)),
             Cell::coloured(sign, text::line(&outcome, 200)),
         ]);
     }

@@ -1,7 +1,7 @@
 //! `towpath lint`: what the apiserver would refuse, before it is asked. It reads files, and nothing else.
 
 mod cel;
-mod schema;
+pub(super) mod schema;
 mod sentence;
 #[cfg(test)]
 mod tests;
@@ -17,7 +17,9 @@ use super::exit::{Exit, Failure};
 use super::files;
 use super::terminal::Terminal;
 use super::yaml::{self, Node, Path, Value};
-use crate::api::GROUP;
+use crate::api::app::Update;
+use crate::api::{App, GROUP};
+use crate::build::pause::Pause;
 use schema::Kinds;
 
 /// Check files with Apps and Environments against every rule of admission, without a cluster.
@@ -54,40 +56,44 @@ pub struct Report {
     pub unreadable: Vec<String>,
     /// Objects that are not ours.
     pub passed_over: Vec<String>,
+    /// What is allowed, and worth to know.
+    pub notes: Vec<String>,
     /// How many objects were checked.
     pub checked: usize,
 }
 
 /// An object of a file.
-struct Object<'file> {
-    file: &'file str,
-    kind: String,
+pub(super) struct Object<'file> {
+    pub(super) file: &'file str,
+    pub(super) kind: String,
     name: String,
-    node: Node,
+    pub(super) node: Node,
 }
 
 pub(super) fn run(options: &Options, terminal: &mut Terminal) -> Result<Exit, Failure> {
-    let mut sources = Vec::new();
-    let mut unreadable = Vec::new();
-    for path in &options.files {
-        match files::read(path) {
-            Ok(read) => sources.extend(read),
-            Err(sentence) => unreadable.push(sentence),
-        }
-    }
-    let mut report = check(&sources);
-    report.unreadable.splice(0..0, unreadable);
-    for note in &report.passed_over {
+    let (sources, unreadable) = files::read_all(&options.files);
+    let report = check(&sources);
+    for note in report.passed_over.iter().chain(&report.notes) {
         terminal.warn(note);
     }
+    tell(&report, unreadable, terminal)
+}
+
+/// Says what must be otherwise and what could not be read, and how the command ends for it.
+pub(super) fn tell(
+    report: &Report,
+    mut unreadable: Vec<String>,
+    terminal: &mut Terminal,
+) -> Result<Exit, Failure> {
+    unreadable.extend(report.unreadable.iter().cloned());
     let lines: Vec<String> = report.findings.iter().map(Finding::to_string).collect();
     if !lines.is_empty() {
         terminal.say(&super::text::printable(&lines.join("\n")))?;
     }
-    for sentence in &report.unreadable {
+    for sentence in &unreadable {
         terminal.warn(&format!("error: {sentence}"));
     }
-    Ok(if !report.unreadable.is_empty() {
+    Ok(if !unreadable.is_empty() {
         Exit::NotYet
     } else if !lines.is_empty() {
         Exit::No
@@ -137,13 +143,30 @@ pub fn check(sources: &[(String, String)]) -> Report {
     for (object, path, sentence) in together::check(&sound) {
         report.findings.push(object.finding(&path, sentence));
     }
+    report.notes = sound.iter().flat_map(pauses).collect();
     report.findings.sort();
     report.findings.dedup();
     report
 }
 
+/// For how long the components of an App do nothing at each release, where they say that their old pods end first.
+fn pauses(object: &Object) -> Vec<String> {
+    let json = schema::without_nulls(&object.node.json());
+    let Ok(app) = serde_json::from_value::<App>(json) else {
+        return Vec::new();
+    };
+    let components = app.spec.components.iter().enumerate();
+    let recreated = components.filter(|(_, component)| component.update == Update::Recreate);
+    let said = recreated.map(|(index, component)| {
+        let path = Path::default().key("spec").key("components").index(index);
+        let pause = format!("at each release {}", Pause::of(component));
+        object.finding(&path, pause).to_string()
+    });
+    said.collect()
+}
+
 /// The objects of a document: itself, or those of a `List`.
-fn objects(file: &str, node: Node) -> Vec<Object<'_>> {
+pub(super) fn objects(file: &str, node: Node) -> Vec<Object<'_>> {
     if node.text("kind") == Some("List")
         && let Value::Map(entries) = &node.value
         && let Some((
@@ -248,7 +271,8 @@ impl Report {
 }
 
 impl Object<'_> {
-    fn title(&self) -> String {
+    /// Kind and name.
+    pub(super) fn title(&self) -> String {
         format!("{} {}", self.kind, self.name).trim().to_owned()
     }
 

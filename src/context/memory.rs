@@ -2,6 +2,7 @@
 //! the same too often.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use kube::ResourceExt;
@@ -17,6 +18,7 @@ use crate::observe::images::Asked;
 #[derive(Default)]
 pub struct Memory {
     uid: String,
+    ended: AtomicBool,
     /// What registries said.
     pub images: Mutex<Asked>,
     /// What its database said last.
@@ -25,6 +27,18 @@ pub struct Memory {
     pub checks: Mutex<HashMap<String, Counted>>,
     /// What others added to its children.
     pub foreign: Mutex<Foreign>,
+}
+
+impl Memory {
+    /// Its namespace is on its way out, which nothing turns back: nothing is written for it any more.
+    pub fn end(&self) {
+        self.ended.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether its namespace is known to be on its way out.
+    pub fn is_ended(&self) -> bool {
+        self.ended.load(Ordering::Relaxed)
+    }
 }
 
 /// What is remembered, by Environment.

@@ -4,7 +4,7 @@ use crate::config::{self, RoutingMode};
 use crate::seen::Routing;
 
 /// The way in.
-pub(super) fn of(config: &config::Routing, gateway_api: bool) -> Routing {
+pub(crate) fn of(config: &config::Routing, gateway_api: bool) -> Routing {
     let ingress = || Routing::Ingress(config.ingress_class_name.clone());
     match (config.mode, &config.gateway_ref) {
         (RoutingMode::Ingress, _) | (RoutingMode::Auto, None) => ingress(),

@@ -123,6 +123,7 @@ fn fail(
     let verdict = Verdict {
         reason: Reason::MigrationFailed,
         message: format!("The migration to '{}' failed: {why}", migration.key),
+        at: Some(situation.seen.now),
     };
     let gate = Gate::new(verdict.reason, verdict.message.clone());
     situation.record_fact(

@@ -173,6 +173,7 @@ fn judge(
             return Some(Verdict {
                 reason: Reason::Crashed,
                 message: format!("Revision {}: {why}", target.number),
+                at: Some(seen.now),
             });
         }
     }
@@ -207,6 +208,7 @@ fn judge(
             "Revision {} made no progress for {seconds} seconds. {state}",
             target.number
         ),
+        at: Some(seen.now),
     })
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::PodSpec;
 use kube::ResourceExt;
 
 use super::situation::Situation;
@@ -196,7 +197,8 @@ fn lay_over(
         laid.template
             .insert(labels::RESTARTED_AT.to_owned(), restarted);
     }
-    let fresh = secrets_hash(situation.seen, rendered);
+    let spec = rendered.template.spec.as_ref();
+    let fresh = spec.and_then(|spec| secrets_hash(situation.seen, spec));
     let (hash, restarted) = if is_of(live, rendered) {
         let (hash, at) = due(
             situation,
@@ -251,9 +253,10 @@ fn is_of(live: Option<&Deployment>, rendered: &Rendered) -> bool {
     live.and_then(|live| live.labels().get(labels::TEMPLATE)) == Some(&rendered.hash)
 }
 
-/// The keyed hash of every Secret value that a template reads. `None`: it reads none, or one of them is not known now.
-fn secrets_hash(seen: &SeenEnvironment, rendered: &Rendered) -> Option<String> {
-    let containers = &rendered.template.spec.as_ref()?.containers;
+/// The keyed hash of every Secret value that pods read. `None`: they read none, or one of them is not known now.
+#[must_use]
+pub fn secrets_hash(seen: &SeenEnvironment, pods: &PodSpec) -> Option<String> {
+    let containers = &pods.containers;
     let mut values: BTreeMap<String, String> = BTreeMap::new();
     let mut hashed_by = String::new();
     for container in containers {

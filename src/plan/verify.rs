@@ -60,6 +60,7 @@ pub fn judge(situation: &Situation<'_>, plan: &mut Plan) -> Gate {
             let verdict = Verdict {
                 reason: Reason::VerificationFailed,
                 message,
+                at: Some(seen.now),
             };
             rollout::give_up(situation, plan, STAGE, verdict)
         }

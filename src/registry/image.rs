@@ -12,7 +12,7 @@ pub const MANIFEST_TYPES: &str = "application/vnd.oci.image.index.v1+json, \
     application/vnd.oci.image.manifest.v1+json, \
     application/vnd.docker.distribution.manifest.v2+json";
 
-/// The image label that names the state of the migration files.
+/// On an image: the label that names the state of the migration files, which is the migration key.
 pub const LABEL: &str = "dev.towpath.migrations";
 
 /// A manifest or an index, as far as it matters here.

@@ -10,7 +10,7 @@ mod pods;
 mod stateful_set;
 
 pub use gateway::Answers;
-pub use pods::{is_available, is_leaving, is_ready, owned_by, template_of};
+pub use pods::{adopted, is_available, is_leaving, is_ready, owned_by, template_of};
 
 use super::effect::Effect;
 use super::script::Script;

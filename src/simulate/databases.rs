@@ -45,6 +45,22 @@ impl Servers {
         self.servers.insert(address.to_owned(), server);
     }
 
+    /// A server that is there already: `at` is the uid of its volume, or its address.
+    pub fn restore(&mut self, at: &str, identity: Identity, record: Vec<Entry>) {
+        let server = Server {
+            identity,
+            roles: true,
+            record,
+        };
+        self.servers.insert(at.to_owned(), server);
+    }
+
+    /// Whether a server is there.
+    #[must_use]
+    pub fn has(&self, at: &str) -> bool {
+        self.servers.contains_key(at)
+    }
+
     /// The record of the only server there is, or of the first.
     pub fn record(&mut self) -> Option<&mut Vec<Entry>> {
         self.servers

@@ -62,7 +62,8 @@ impl World {
         seen
     }
 
-    fn seen_without_asking(&self, environment: &Arc<Environment>) -> SeenEnvironment {
+    /// What is there, before registries, databases and checks are asked.
+    pub(super) fn seen_without_asking(&self, environment: &Arc<Environment>) -> SeenEnvironment {
         let app: Option<Arc<App>> = self.store.get(&environment.spec.app_ref.name);
         let names = questions::names(environment, app.as_deref());
         let children = self.children(environment);

@@ -14,8 +14,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 use serde_json::{Value, json};
 
-use super::{defaults, merge};
-use crate::api::{App, Environment};
+use super::{applied, defaults, merge};
+use crate::api::{App, Environment, labels};
 use crate::build::http_route::HttpRoute;
 use crate::caches::Kept;
 
@@ -161,6 +161,16 @@ impl Store {
     #[must_use]
     pub fn get<K: Stored>(&self, name: &str) -> Option<Arc<K>> {
         K::all(self).get(name).cloned()
+    }
+
+    /// Keeps an object of a real cluster as it is there: with its uid, its age and what the controller applied.
+    pub fn load<K: Stored>(&mut self, mut object: K) {
+        if let Some(applied) = applied::by(labels::MANAGER, &object) {
+            let key = (K::kind(&()).into_owned(), object.name_any());
+            self.applied.insert(key, applied);
+        }
+        object.meta_mut().managed_fields = None;
+        self.keep(object);
     }
 
     /// POST. `None`: the name is taken.

@@ -86,7 +86,7 @@ impl Story {
     /// The story so far.
     #[must_use]
     pub fn text(&self) -> String {
-        let mut text = self.lines.join("\n").trim_start().to_owned();
+        let mut text = self.lines.join("\n").trim_start_matches('\n').to_owned();
         text.push('\n');
         text
     }

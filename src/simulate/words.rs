@@ -89,7 +89,8 @@ pub fn step(step: &Step, seen: &SeenEnvironment) -> String {
 
 fn facts<'a>(keys: impl Iterator<Item = &'a String>) -> String {
     let names = keys
-        .filter(|key| *key != labels::CONTENT)
+        // The time goes with the reason, which is told.
+        .filter(|key| ![labels::CONTENT, labels::GIVEN_UP_AT].contains(&key.as_str()))
         .filter_map(|key| key.split('/').nth(1));
     let names: Vec<_> = names.collect();
     if names.is_empty() {
@@ -149,7 +150,7 @@ fn of_revision(hash: &str, seen: &SeenEnvironment) -> String {
     }
 }
 
-/// The line of an apply: what `rename` does not call otherwise is called by its path.
+/// The line of an apply.
 fn said<K: Kept>(
     change: &Change<K>,
     live: Option<&K>,
@@ -159,6 +160,18 @@ fn said<K: Kept>(
     let Some(live) = live else {
         return format!("apply {kind} {name} (new)");
     };
+    format!(
+        "apply {kind} {name}: {}",
+        changes(change, live, rename).join(", ")
+    )
+}
+
+/// What an apply changes about what is there: what `rename` does not call otherwise is called by its path.
+pub fn changes<K: Kept>(
+    change: &Change<K>,
+    live: &K,
+    rename: &mut dyn FnMut(&str) -> Option<String>,
+) -> Vec<String> {
     let mut paths = Vec::new();
     differences(&value(&*change.object), &value(live), "", &mut paths);
     let mut parts: Vec<String> = Vec::new();
@@ -187,7 +200,7 @@ fn said<K: Kept>(
         .filter_map(|addition| addition.split_once(' '))
         .map(|(_, path)| format!("without {path}"));
     parts.extend(places);
-    format!("apply {kind} {name}: {}", parts.join(", "))
+    parts
 }
 
 fn plain_owners<K: Kept>(object: &K) -> Vec<&str> {
@@ -226,7 +239,8 @@ fn differences(wanted: &Value, present: &Value, path: &str, found: &mut Vec<(Str
     }
 }
 
-fn brief(value: &Value) -> String {
+/// A value in a few words.
+pub fn brief(value: &Value) -> String {
     match value {
         Value::Null => "nothing".to_owned(),
         Value::String(text) if text.len() > 40 => {

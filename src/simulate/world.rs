@@ -96,7 +96,8 @@ impl World {
 
     /// Pushes an image that does this, with or without the label of its migration key. Returns its digest.
     pub fn push_image(&mut self, image: &str, build: Build, migration_key: Option<&str>) -> String {
-        let digest = format!("sha256:{}", hash::of(image, 64));
+        let named = image.split_once('@').map(|(_, digest)| digest.to_owned());
+        let digest = named.unwrap_or_else(|| format!("sha256:{}", hash::of(image, 64)));
         self.script
             .set(format!("{}@{digest}", repository(image)), build);
         let answer = registry::Answer::Found {

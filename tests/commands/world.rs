@@ -1,13 +1,16 @@
 //! A namespace with an Environment as a controller would leave it, and the binary that asks for it.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
 
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Client};
 use serde_json::{Value, json};
 use towpath::api::{App, Environment};
-use towpath::cli::yaml;
+use towpath::cli::{declared, yaml};
+use towpath::simulate::Build;
 
 use crate::support::apiserver::Apiserver;
 
@@ -90,6 +93,84 @@ impl World {
                 self.send("PATCH", &path, &json!({"status": object["status"]}))
                     .await;
             }
+        }
+    }
+
+    /// Makes what a controller would have made of these files, as far as an apiserver keeps it by itself: no pods, no Jobs.
+    pub async fn release(&self, files: &str) {
+        let declared = declared::read(&[("files".to_owned(), files.to_owned())], &self.namespace);
+        let now = "2026-03-02T09:00:00Z".parse().expect("a time");
+        let mut simulated = towpath::simulate::World::new(&self.namespace, now);
+        declared.expect("files").apply(&mut simulated);
+        let environment = simulated.environment("shop").expect("an Environment");
+        simulated.assume_images(&environment, Build::default(), |_| None);
+        assert!(simulated.settle(40, &mut |_, _| {}), "it comes to rest");
+        let store = &simulated.store;
+        let environment = simulated.environment("shop").expect("an Environment");
+        let towpath = "/apis/towpath.dev/v1alpha1";
+        self.apply(towpath, "towpathapps", &store.apps, "").await;
+        self.apply(towpath, "environments", &store.environments, "")
+            .await;
+        self.say(json!(environment.status)).await;
+        let owner = self.environment().await.metadata.uid.expect("a uid");
+        let apps = "/apis/apps/v1";
+        self.apply(apps, "controllerrevisions", &store.revisions, &owner)
+            .await;
+        self.apply(apps, "deployments", &store.deployments, &owner)
+            .await;
+        self.apply(apps, "statefulsets", &store.stateful_sets, &owner)
+            .await;
+        let core = "/api/v1";
+        self.apply(core, "services", &store.services, &owner).await;
+        self.apply(core, "secrets", &store.secrets, &owner).await;
+        self.apply(core, "persistentvolumeclaims", &store.volumes, &owner)
+            .await;
+        self.apply(
+            "/apis/policy/v1",
+            "poddisruptionbudgets",
+            &store.budgets,
+            &owner,
+        )
+        .await;
+    }
+
+    /// Applies objects of a simulated cluster as the controller does.
+    async fn apply<K: serde::Serialize>(
+        &self,
+        group: &str,
+        plural: &str,
+        objects: &BTreeMap<String, Arc<K>>,
+        owner: &str,
+    ) {
+        for (name, object) in objects {
+            let mut object = json!(**object);
+            object.as_object_mut().expect("an object").remove("status");
+            let metadata = object["metadata"].as_object_mut().expect("metadata");
+            for key in ["uid", "resourceVersion", "creationTimestamp", "generation"] {
+                metadata.remove(key);
+            }
+            let owners = metadata
+                .get_mut("ownerReferences")
+                .and_then(Value::as_array_mut);
+            for reference in owners.into_iter().flatten() {
+                reference["uid"] = json!(owner);
+            }
+            // The apiserver gives out addresses of its own.
+            for key in ["clusterIP", "clusterIPs"] {
+                let spec = object.get_mut("spec").and_then(Value::as_object_mut);
+                spec.and_then(|spec| spec.remove(key));
+            }
+            let path = format!(
+                "{group}/namespaces/{}/{plural}/{name}?fieldManager=towpath&force=true",
+                self.namespace
+            );
+            let request = http::Request::builder()
+                .method("PATCH")
+                .uri(&path)
+                .header("content-type", "application/apply-patch+yaml")
+                .body(object.to_string().into_bytes());
+            let answer = self.client.request_text(request.expect("a request")).await;
+            answer.unwrap_or_else(|error| panic!("{path}: {error}"));
         }
     }
 

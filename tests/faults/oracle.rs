@@ -10,9 +10,10 @@ use crate::database::Data;
 use crate::store::{Store, list, noted, text};
 
 const SECRETS: &str = "towpath.dev/secrets";
-const TIMES: [&str; 3] = [
+const TIMES: [&str; 4] = [
     "towpath.dev/entered",
     "towpath.dev/verified",
+    "towpath.dev/given-up-at",
     "towpath.dev/secrets-restarted-at",
 ];
 

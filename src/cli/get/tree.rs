@@ -141,11 +141,10 @@ fn revision(made: &Made, now: Timestamp) -> Cell {
         ago("entered", *entered),
         ago("verified", *verified),
     ];
-    became.push(
-        given_up
-            .as_ref()
-            .map(|verdict| format!("given up: {}", verdict.reason.as_str())),
-    );
+    became.push(given_up.as_ref().map(|verdict| {
+        let given_up = ago("given up", verdict.at).unwrap_or_else(|| "given up".to_owned());
+        format!("{given_up}: {}", verdict.reason.as_str())
+    }));
     let became: Vec<String> = became.into_iter().flatten().collect();
     Cell::plain(format!("{} ({})", parts.join(" "), became.join(", ")))
 }

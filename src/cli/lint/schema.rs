@@ -162,7 +162,7 @@ pub(super) fn check(kind: &Kind, node: &Node, json: &Value) -> Vec<Refused> {
 }
 
 /// The object without keys that hold nothing: the apiserver drops them before it looks.
-pub(super) fn without_nulls(value: &Value) -> Value {
+pub(in crate::cli) fn without_nulls(value: &Value) -> Value {
     match value {
         Value::Object(entries) => {
             let kept = entries.iter().filter(|(_, value)| !value.is_null());

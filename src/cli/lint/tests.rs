@@ -115,6 +115,23 @@ fn findings_say_where_and_what_must_hold() {
 }
 
 #[test]
+fn where_old_pods_end_first_it_is_said_for_how_long_requests_stop() {
+    let text = SHOP.replace(
+        "    health: {path: /health}",
+        "    update: Recreate\n    health: {path: /health, startupSeconds: 90}",
+    );
+    let report = check(&[("shop.yaml".to_owned(), text)]);
+    assert_eq!(report.findings, []);
+    assert_eq!(
+        report.notes,
+        [
+            "shop.yaml:10: App shop-staging/shop: spec.components[0]: at each release requests stop for at most 115 s \
+          (25 s to drain, 90 s to start), and while the image is pulled"
+        ]
+    );
+}
+
+#[test]
 fn a_list_is_looked_into_and_other_kinds_are_passed_over() {
     let list = "kind: List\napiVersion: v1\nitems:\n- kind: Secret\n  apiVersion: v1\n  metadata: {name: s}\n\
         - kind: App\n  apiVersion: towpath.dev/v1alpha1\n  metadata: {name: a}\n  spec: {}\n";

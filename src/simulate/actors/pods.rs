@@ -95,6 +95,17 @@ pub(super) fn from_template<K: Kept>(owner: &K, template: &PodTemplateSpec, name
     }
 }
 
+/// A pod of a real cluster as the controllers here know theirs: by its owner, and by the template it was made from.
+#[must_use]
+pub fn adopted<K: Kept>(pod: &Pod, owner: &K, template: &PodTemplateSpec) -> Pod {
+    let mut pod = pod.clone();
+    let made = from_template(owner, template, Name::Fixed(pod.name_any()));
+    pod.metadata.owner_references = made.metadata.owner_references;
+    let hash = (TEMPLATE.to_owned(), template_hash(template));
+    pod.labels_mut().extend([hash]);
+    pod
+}
+
 /// How a pod is named.
 pub(super) enum Name {
     /// Exactly so.
