@@ -28,7 +28,19 @@ pub async fn report(
 ) -> Result<(), Error> {
     let failing = ctx.failures.count(&Place::of(environment)) >= NEWS;
     let wanted = after(environment, plan, acted, failing, ctx.now());
+    if is_too_early(acted, &wanted) {
+        return Ok(());
+    }
     write(environment, wanted, ctx).await
+}
+
+/// Whether a status says that all is well on the strength of a write that was not done.
+fn is_too_early(acted: &Acted, wanted: &EnvironmentStatus) -> bool {
+    let unfinished = acted.again || acted.failed.is_some();
+    let mut conditions = wanted.conditions.iter();
+    unfinished
+        && conditions
+            .any(|known| known.type_ == ConditionType::Ready.as_str() && known.status == "True")
 }
 
 /// The status after a pass. Pure.
@@ -155,4 +167,34 @@ fn body(name: &str, uid: Option<String>, status: &EnvironmentStatus) -> Value {
         "metadata": {"name": name, "uid": uid},
         "status": status,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ready(status: &str) -> EnvironmentStatus {
+        let condition = json!({
+            "type": "Ready", "status": status, "reason": "Ready", "message": "",
+            "lastTransitionTime": "2026-01-01T00:00:00Z",
+        });
+        serde_json::from_value(json!({"conditions": [condition]})).unwrap()
+    }
+
+    #[test]
+    fn nobody_is_told_that_all_is_well_before_it_is_written_down() {
+        let lost = Acted {
+            failed: Some((ConditionType::Verified, Error::Budget)),
+            ..Acted::default()
+        };
+        let overtaken = Acted {
+            again: true,
+            ..Acted::default()
+        };
+        for acted in [lost, overtaken] {
+            assert!(is_too_early(&acted, &ready("True")));
+            assert!(!is_too_early(&acted, &ready("False")));
+        }
+        assert!(!is_too_early(&Acted::default(), &ready("True")));
+    }
 }
