@@ -10,7 +10,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use super::Writer;
 use super::standing::Standing;
 use super::stop::Stop;
-use crate::api::labels;
+use crate::api::{Reason, labels};
 use crate::caches::Kept;
 use crate::error::{Error, Verb};
 
@@ -65,12 +65,36 @@ impl Writer<'_> {
                 // Gone between the two: somebody is at work.
                 let there = self.read::<K>(&name).await?.ok_or(Stop::Again)?;
                 Standing::of(&there, self.environment).or_stop()?;
+                is_found(&there, object)?;
                 K::shelf(&self.ctx.caches).wrote(there);
                 Ok(Made::Before)
             }
             Err(error) => Err(Stop::of(Verb::Create, &K::kind(&()), &name, error)),
         }
     }
+}
+
+/// What is found by its labels must have them: it was handed over without, or somebody took them off.
+fn is_found<K: Kept>(there: &K, wanted: &K) -> Result<(), Stop> {
+    let missing = |(key, value): &(&String, &String)| there.labels().get(*key) != Some(*value);
+    let missing: Vec<String> = wanted
+        .labels()
+        .iter()
+        .filter(missing)
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect();
+    if there.group() == wanted.group() {
+        return Ok(());
+    }
+    let (kind, name) = (K::kind(&()), there.name_any());
+    Err(Stop::Refused(
+        Reason::NameTaken,
+        format!(
+            "{kind} {name} must have its labels: kubectl label --overwrite {} {name} {}",
+            kind.to_lowercase(),
+            missing.join(" ")
+        ),
+    ))
 }
 
 fn password() -> Result<String, Error> {
@@ -87,6 +111,39 @@ fn password() -> Result<String, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_found_by_its_labels_must_have_them() {
+        let secret = |labels: &[(&str, &str)]| Secret {
+            metadata: kube::api::ObjectMeta {
+                name: Some("shop-postgres".to_owned()),
+                labels: Some(
+                    labels
+                        .iter()
+                        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+                        .collect(),
+                ),
+                ..Default::default()
+            },
+            ..Secret::default()
+        };
+        let wanted = secret(&[
+            (labels::ENVIRONMENT, "shop"),
+            (labels::PURPOSE, "credentials"),
+        ]);
+        assert!(is_found(&wanted, &wanted).is_ok());
+        let Err(Stop::Refused(Reason::NameTaken, why)) =
+            is_found(&secret(&[(labels::PURPOSE, "credentials")]), &wanted)
+        else {
+            panic!("a refusal");
+        };
+        assert!(
+            why.ends_with(
+                "kubectl label --overwrite secret shop-postgres towpath.dev/environment=shop"
+            ),
+            "{why}"
+        );
+    }
 
     #[test]
     fn passwords_are_long_and_need_no_encoding() {
