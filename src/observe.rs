@@ -5,7 +5,7 @@ mod children;
 pub(crate) mod database;
 mod hosts;
 pub(crate) mod images;
-mod mask;
+pub(crate) mod mask;
 pub(crate) mod routing;
 mod secrets;
 
@@ -18,7 +18,7 @@ use std::sync::Arc;
 use kube::ResourceExt;
 
 use crate::api::{App, Environment};
-use crate::caches::{Caches, Place};
+use crate::caches::{Caches, Place, locked};
 use crate::context::Context;
 use crate::plan::questions::{self, Names};
 use crate::revision::Revision;
@@ -53,7 +53,8 @@ fn from_caches(
     let namespace = environment.namespace().unwrap_or_default();
     let mut children = children::of(environment, &ctx.caches);
     let secrets = secrets::named(&namespace, &names.secrets, ctx);
-    let hidden = secrets::values(&secrets, &children);
+    let values = secrets::values(&secrets, &children);
+    let hidden = locked(&ctx.memories.of(environment).hidden).with(values);
     mask::pods(&mut children, &hidden);
     SeenEnvironment {
         now: ctx.now(),

@@ -13,6 +13,7 @@ use crate::caches::{Place, locked};
 use crate::observe::checks::Counted;
 use crate::observe::database::Answered;
 use crate::observe::images::Asked;
+use crate::observe::mask::Hidden;
 
 /// What is remembered of one Environment.
 #[derive(Default)]
@@ -23,6 +24,8 @@ pub struct Memory {
     pub images: Mutex<Asked>,
     /// What its database said last.
     pub database: Mutex<Option<Answered>>,
+    /// What must not be shown of its Secrets.
+    pub hidden: Mutex<Hidden>,
     /// Answers to checks.
     pub checks: Mutex<HashMap<String, Counted>>,
     /// What others added to its children.

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{ContainerState, Pod};
+use percent_encoding::percent_decode_str;
 
 use crate::seen::Children;
 
@@ -62,6 +63,32 @@ fn messages(pod: &mut Pod) -> impl Iterator<Item = &mut String> {
     })
 }
 
+/// Values of Secrets as they are, and as they were before they changed last: an app may still tell of these.
+#[derive(Default)]
+pub struct Hidden {
+    now: BTreeSet<String>,
+    before: BTreeSet<String>,
+}
+
+impl Hidden {
+    /// Takes in what is there now; returns all that must not be shown.
+    pub(super) fn with(&mut self, values: BTreeSet<String>) -> BTreeSet<String> {
+        if self.now != values {
+            self.before = std::mem::replace(&mut self.now, values);
+        }
+        self.now.union(&self.before).cloned().collect()
+    }
+}
+
+/// The password of a URL: drivers tell it alone.
+fn login(url: &str) -> Option<String> {
+    let (_, rest) = url.split_once("://")?;
+    let (login, _) = rest.rsplit_once('@')?;
+    let (_, password) = login.split_once(':')?;
+    let decoded = percent_decode_str(password).decode_utf8().ok()?;
+    Some(decoded.into_owned())
+}
+
 /// What must not be shown, the longest first, so that no value hides the rest of a longer one.
 struct Mask {
     words: Vec<String>,
@@ -69,17 +96,10 @@ struct Mask {
 
 impl Mask {
     fn of(values: &BTreeSet<String>) -> Self {
-        let values = values
-            .iter()
-            .map(|value| value.trim())
-            .filter(|value| value.len() >= SHORTEST);
-        let forms = values.flat_map(|value| {
-            [
-                value.to_owned(),
-                encoded(value, false),
-                encoded(value, true),
-            ]
-        });
+        let values = values.iter().map(|value| value.trim());
+        let values = values.flat_map(|value| [Some(value.to_owned()), login(value)]);
+        let values = values.flatten().filter(|value| value.len() >= SHORTEST);
+        let forms = values.flat_map(|value| [encoded(&value, false), encoded(&value, true), value]);
         let mut words: Vec<String> = forms.collect::<BTreeSet<_>>().into_iter().collect();
         words.sort_by_key(|word| std::cmp::Reverse(word.len()));
         Self { words }
@@ -159,6 +179,23 @@ mod tests {
             mask.apply(said),
             "login *** failed: postgres://u:***@h and ***; tok"
         );
+    }
+
+    #[test]
+    fn the_password_of_a_url_is_hidden_alone_too() {
+        let mask = mask(&["postgres://app:p%40ss@db/shop"]);
+        let said = "login p@ss failed at postgres://app:p%40ss@db/shop";
+        assert_eq!(mask.apply(said), "login *** failed at ***");
+    }
+
+    #[test]
+    fn what_was_hidden_before_a_rotation_still_is() {
+        let set = |value: &str| BTreeSet::from([value.to_owned()]);
+        let mut hidden = Hidden::default();
+        hidden.with(set("first"));
+        assert!(hidden.with(set("second")).contains("first"));
+        assert!(hidden.with(BTreeSet::new()).contains("second"), "deleted");
+        assert!(!hidden.with(BTreeSet::new()).contains("first"));
     }
 
     #[test]
