@@ -46,12 +46,30 @@ fn name_backends(template: &mut k8s_openapi::api::core::v1::PodTemplateSpec, nam
         .flat_map(|spec| spec.containers.iter_mut());
     for container in containers {
         let env = container.env.get_or_insert_default();
-        if !env.iter().any(|variable| variable.name == "PGAPPNAME") {
-            env.push(EnvVar {
-                name: "PGAPPNAME".to_owned(),
-                value: Some(name.to_owned()),
-                value_from: None,
-            });
-        }
+        // One of the app's own would hide them.
+        env.retain(|variable| variable.name != "PGAPPNAME");
+        env.push(EnvVar {
+            name: "PGAPPNAME".to_owned(),
+            value: Some(name.to_owned()),
+            value_from: None,
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn backends_carry_the_name_of_the_job_whatever_the_app_calls_them() {
+        let mut template = serde_json::from_value(serde_json::json!({"spec": {"containers": [
+            {"name": "migration", "env": [{"name": "PGAPPNAME", "value": "shop"}]},
+        ]}}))
+        .unwrap();
+        name_backends(&mut template, "shop-migrate-2");
+        let containers = template.spec.unwrap().containers;
+        let env = containers[0].env.as_deref().unwrap_or_default();
+        assert_eq!(env.len(), 1);
+        assert_eq!(env[0].value.as_deref(), Some("shop-migrate-2"));
     }
 }
