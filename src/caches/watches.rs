@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use super::intake::{config, keep, keep_guarded};
 use super::{Caches, Change, Kept, Place, gateway, locked};
 use crate::api::{App, Environment, labels};
+use crate::build::names;
 
 /// Where the controller looks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,10 +127,16 @@ pub(super) fn child_changed<K: Kept>(caches: &Caches, change: &Change<K>) {
     }
 }
 
+/// The binding and the record of an Environment. A label alone claims no database: anybody may write one.
+fn is_holder<K: Kept>(object: &K) -> bool {
+    let environment = object.group();
+    [names::binding(&environment), names::record(&environment)].contains(&object.name_any())
+}
+
 /// A Secret or a ConfigMap may say which database its Environment has.
 fn holder_changed<K: Kept>(caches: &Caches, change: &Change<K>) {
     let newest = change.new.as_ref().or(change.old.as_ref());
-    if let Some(object) = newest {
+    if let Some(object) = newest.filter(|object| is_holder(&***object)) {
         let claimant = Place::new(&change.place.namespace, object.group());
         let identity = change
             .new
@@ -167,5 +174,22 @@ fn environment_changed(caches: &Caches, change: &Change<Environment>) {
     }
     if !change.own {
         caches.triggers.look(place);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn secret(name: &str) -> Secret {
+        let labels = serde_json::json!({(labels::ENVIRONMENT): "shop"});
+        let value = serde_json::json!({"metadata": {"name": name, "labels": labels}});
+        serde_json::from_value(value).unwrap()
+    }
+
+    #[test]
+    fn a_label_alone_claims_no_database() {
+        assert!(is_holder(&secret("shop-database")));
+        assert!(!is_holder(&secret("anything")));
     }
 }
