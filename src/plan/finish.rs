@@ -249,3 +249,27 @@ fn url(seen: &SeenEnvironment) -> Option<String> {
         .find(|host| !seen.taken_hosts.contains_key(&host.host))?;
     Some(format!("http://{}", host.host))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a plan wants that wants a route and has this answer of the gateway.
+    fn wanted(reason: Reason) -> BTreeSet<Key> {
+        let mut plan = Plan {
+            gates: vec![(ConditionType::Routed, Gate::new(reason, "as it says"))],
+            wanted: [Key::new("HTTPRoute", "shop-1")].into(),
+            ..Plan::default()
+        };
+        keep_what_publishes(&mut plan);
+        plan.wanted
+    }
+
+    #[test]
+    fn an_ingress_stays_until_the_gateway_has_taken_its_route() {
+        let ingress = Key::new("Ingress", "shop-1");
+        assert!(wanted(Reason::RoutePending).contains(&ingress));
+        assert!(wanted(Reason::RouteRefused).contains(&ingress));
+        assert!(!wanted(Reason::Routed).contains(&ingress));
+    }
+}

@@ -119,13 +119,17 @@ fn is_settled(seen: &SeenEnvironment, rendered: &Rendered) -> bool {
         && status.available_replicas.unwrap_or(0) >= wanted
 }
 
-/// Whether a Deployment has fewer ready pods of the wanted template than it shall have, as far as its controller has looked
-/// at what was written last. Its status counts available pods of all templates together: while a pod is added before one is
-/// taken away, those of the last release stand in for the new one that never gets ready.
+/// Whether a component has fewer ready pods of the wanted template than it shall have.
 fn lacks_pods(seen: &SeenEnvironment, rendered: &Rendered) -> bool {
-    let Some(live) = deployment(seen, rendered) else {
-        return true;
-    };
+    let pods = health::pods_of(seen, &rendered.name, &rendered.hash);
+    let ready = pods.filter(|pod| health::is_ready(pod)).count();
+    deployment(seen, rendered).is_none_or(|live| wants_more(live, ready))
+}
+
+/// Whether a Deployment shall have more pods than these that are ready, as far as its controller has looked at what was
+/// written last. Its status counts available pods of all templates together: while a pod is added before one is taken away,
+/// those of the last release stand in for the new one that never gets ready.
+fn wants_more(live: &Deployment, ready: usize) -> bool {
     let wanted = live
         .spec
         .as_ref()
@@ -135,9 +139,6 @@ fn lacks_pods(seen: &SeenEnvironment, rendered: &Rendered) -> bool {
         .status
         .as_ref()
         .is_some_and(|status| status.observed_generation >= live.metadata.generation);
-    let ready = health::pods_of(seen, &rendered.name, &rendered.hash)
-        .filter(|pod| health::is_ready(pod))
-        .count();
     looked && i32::try_from(ready).unwrap_or(i32::MAX) < wanted
 }
 
@@ -298,5 +299,41 @@ pub fn said(situation: &Situation<'_>, verdict: &Verdict) -> Gate {
                 verdict.message.trim_end_matches('.')
             ),
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::api::apps::v1::{DeploymentSpec, DeploymentStatus};
+
+    use super::*;
+
+    /// One replica, and its controller has looked at this generation: a new pod beside the old one, which is available.
+    fn surging(observed: i64) -> Deployment {
+        let mut live = Deployment::default();
+        live.metadata.generation = Some(2);
+        live.spec = Some(DeploymentSpec {
+            replicas: Some(1),
+            ..DeploymentSpec::default()
+        });
+        live.status = Some(DeploymentStatus {
+            observed_generation: Some(observed),
+            replicas: Some(2),
+            updated_replicas: Some(1),
+            available_replicas: Some(1),
+            ..DeploymentStatus::default()
+        });
+        live
+    }
+
+    #[test]
+    fn the_last_releases_pod_does_not_stand_in_for_the_new_one() {
+        assert!(wants_more(&surging(2), 0));
+        assert!(!wants_more(&surging(2), 1));
+    }
+
+    #[test]
+    fn what_its_controller_has_not_looked_at_cannot_be_late() {
+        assert!(!wants_more(&surging(1), 0));
     }
 }

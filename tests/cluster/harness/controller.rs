@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::{ListParams, LogParams, Patch, PatchParams};
+use kube::api::{DeleteParams, ListParams, LogParams, Patch, PatchParams};
 use kube::{Api, Client, ResourceExt};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
@@ -97,9 +97,13 @@ impl<'a> Controller<'a> {
         self.until_pods(1).await;
     }
 
+    /// Stops it and takes its Lease away: its next start is like the first one in a cluster.
     pub async fn stop(&self) {
         self.change(json!({"spec": {"replicas": 0}})).await;
         self.until_pods(0).await;
+        let leases: Api<Lease> = Api::namespaced(self.place.client.clone(), NAMESPACE);
+        let deleted = leases.delete(NAME, &DeleteParams::default()).await;
+        deleted.expect("the Lease is deleted");
     }
 
     pub async fn start(&self) {
