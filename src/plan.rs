@@ -5,6 +5,7 @@ pub mod accept;
 pub mod action;
 pub mod configure;
 pub mod database;
+pub mod defaults;
 pub mod diff;
 pub mod finish;
 pub mod health;

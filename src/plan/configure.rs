@@ -8,7 +8,7 @@ use kube::ResourceExt;
 use serde_json::{Value, json};
 
 use super::accept::Effective;
-use super::{Gate, render};
+use super::{Gate, defaults, render};
 use crate::api::environment::AppSeen;
 use crate::api::shared::{EnvFrom, EnvVar};
 use crate::api::{App, Environment, Reason};
@@ -83,6 +83,7 @@ fn content(seen: &SeenEnvironment, effective: &Effective, decided: &Decided) -> 
         .map(|(name, image)| (name, &image.resolved))
         .collect();
     let mut app = serde_json::to_value(&effective.app.spec).unwrap_or_default();
+    defaults::strip_app(&mut app);
     let mut overrides = serde_json::to_value(&spec.components).unwrap_or_default();
     for list in [app.get_mut("components"), Some(&mut overrides)] {
         for component in list.and_then(Value::as_array_mut).into_iter().flatten() {
