@@ -335,6 +335,10 @@ fn record_in_config_map(
     else {
         return false;
     };
+    // What is written for another database is not its record any more in this very pass.
+    if situation::has_answered(seen) && !database::is_known(seen) {
+        return false;
+    }
     let mut entries = planned_record(plan, &name).unwrap_or_else(|| record.entries.clone());
     entries.push(entry.clone());
     let object = config_map::record(&seen.environment, &identity, &entries);

@@ -198,6 +198,27 @@ scenes! {
         },
     }
 
+    /// Also a release of the same key is migrated there before its pods start.
+    another_database_elsewhere_for_the_same_key {
+        begin: || { let mut world = external(); push_well(&mut world, "v2", "k1"); world },
+        acts: [
+            "puts another database in its place", Settled, |world| {
+                world.databases.put("db.example.com:5432", 2);
+                world.forget();
+                release(world, "v2");
+            };
+            "accepts it", Settled, |world| {
+                assert!(is(world, Ready, "DatabaseChanged"), "{:?}", condition(world, Ready));
+                trigger(world, labels::ACCEPT_DATABASE, "1");
+            };
+        ],
+        end: |world| {
+            assert!(is(world, Ready, "Ready"), "{:?}", condition(world, Ready));
+            assert_eq!(running(world, "web"), ["v2", "v2"]);
+            assert!(world.store.jobs.contains_key("shop-migrate-2"), "the accepted database is migrated");
+        },
+    }
+
     /// A retry that comes while nothing can be drafted waits until something can.
     a_retry_while_the_app_is_gone {
         begin: || { let mut world = two(); push(&mut world, "v2", Build { migrates: Migrates::Fails, ..Build::default() }, "k2"); world },
