@@ -152,6 +152,19 @@ pub fn deployment<'a>(seen: &'a SeenEnvironment, rendered: &Rendered) -> Option<
     seen.children.deployments.get(&name).map(AsRef::as_ref)
 }
 
+/// The components that a revision changes: pods that run the same template as what serves say nothing about it.
+fn released<'a>(
+    seen: &'a SeenEnvironment,
+    target: &'a Revision,
+) -> impl Iterator<Item = &'a Rendered> {
+    let serving = super::situation::serving(seen);
+    let components = target.decided.components.iter();
+    components.filter(move |rendered| {
+        let known = serving.and_then(|serving| serving.component(&rendered.name));
+        known.is_none_or(|known| known.hash != rendered.hash)
+    })
+}
+
 /// A crash is a verdict at once, no progress before the deadline another.
 fn judge(
     seen: &SeenEnvironment,
@@ -160,13 +173,7 @@ fn judge(
     changed: &[String],
 ) -> Option<Verdict> {
     let entered = target.facts.entered?;
-    let serving = super::situation::serving(seen);
-    for rendered in &target.decided.components {
-        // Pods that run the same template as before say nothing about this revision.
-        let known = serving.and_then(|serving| serving.component(&rendered.name));
-        if known.is_some_and(|known| known.hash == rendered.hash) {
-            continue;
-        }
+    for rendered in released(seen, target) {
         if let Some(why) = health::pods_of(seen, &rendered.name, &rendered.hash)
             .find_map(|pod| health::crash(pod, entered))
         {
@@ -186,13 +193,10 @@ fn judge(
     // What is only written now, or has pods too many, cannot be late.
     let late =
         |rendered: &Rendered| !changed.contains(&rendered.name) && lacks_pods(seen, rendered);
-    if open || !target.decided.components.iter().any(late) {
+    if open || !released(seen, target).any(late) {
         return None;
     }
-    let pods = target
-        .decided
-        .components
-        .iter()
+    let pods = released(seen, target)
         .flat_map(|rendered| health::pods_of(seen, &rendered.name, &rendered.hash));
     let unready = pods
         .filter(|pod| health::trouble(pod).is_none())
@@ -216,13 +220,10 @@ fn judge(
 #[must_use]
 pub fn deadline(seen: &SeenEnvironment, target: &Revision) -> Option<Timestamp> {
     let entered = target.facts.entered?;
-    let pods = target
-        .decided
-        .components
-        .iter()
+    let pods = released(seen, target)
         .flat_map(|rendered| health::pods_of(seen, &rendered.name, &rendered.hash));
     // A controller that stopped between entry and rollout has not used up the time of the pods.
-    let begun = target.decided.components.iter().filter_map(|rendered| {
+    let begun = released(seen, target).filter_map(|rendered| {
         let pods = health::pods_of(seen, &rendered.name, &rendered.hash);
         pods.filter_map(|pod| pod.creation_timestamp())
             .map(|time| time.0)
