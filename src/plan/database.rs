@@ -3,9 +3,8 @@
 
 use kube::ResourceExt;
 
-use super::health;
 use super::situation::{NOT_ACCEPTED, Situation};
-use super::{Action, Gate, Key, Plan, diff, tokens};
+use super::{Action, Gate, Key, Plan, diff, health, tokens};
 use crate::api::app::AppDatabase;
 use crate::api::environment::{Dedicated, Provider};
 use crate::api::{ConditionType, Environment, Reason, labels};
@@ -52,7 +51,28 @@ pub fn keep(situation: &Situation<'_>, plan: &mut Plan) {
     };
     let environment = &seen.environment;
     let name = names::postgres(&environment.name_any());
-    match seen.children.secrets.get(&name) {
+    // Nothing new is begun beside what is left of an old database.
+    let whole = lost(seen).is_none();
+    if whole {
+        keep_data(seen, plan, dedicated, &name);
+    }
+    let live = seen.children.services.get(&name).map(AsRef::as_ref);
+    let change = diff::change(
+        build::service(environment),
+        live,
+        diff::Guarded::Service,
+        &seen.stubborn,
+    );
+    plan.want(STAGE, Key::new("Service", &name), change, Action::Service);
+    if whole {
+        keep_stateful_set(seen, plan, dedicated, name);
+    }
+}
+
+/// The passwords are made once, and so is the volume, which only grows.
+fn keep_data(seen: &SeenEnvironment, plan: &mut Plan, dedicated: &Dedicated, name: &str) {
+    let environment = &seen.environment;
+    match seen.children.secrets.get(name) {
         None => plan.push(
             STAGE,
             Action::Invent {
@@ -64,27 +84,40 @@ pub fn keep(situation: &Situation<'_>, plan: &mut Plan) {
     }
     let claim = volume::read_write_once(
         Of::environment(environment),
-        name.clone(),
+        name.to_owned(),
         &dedicated.size,
         dedicated.storage_class_name.as_deref(),
     );
-    let live = seen.children.volumes.get(&name).map(AsRef::as_ref);
+    let live = seen.children.volumes.get(name).map(AsRef::as_ref);
     let change = diff::change(claim, live, diff::Guarded::Nothing, &seen.stubborn);
     plan.want(
         STAGE,
-        Key::new("PersistentVolumeClaim", &name),
+        Key::new("PersistentVolumeClaim", name),
         change,
         Action::Volume,
     );
-    let live = seen.children.services.get(&name).map(AsRef::as_ref);
-    let change = diff::change(
-        build::service(environment),
-        live,
-        diff::Guarded::Service,
-        &seen.stubborn,
-    );
-    plan.want(STAGE, Key::new("Service", &name), change, Action::Service);
-    keep_stateful_set(seen, plan, dedicated, name);
+}
+
+/// What a database cannot do without and nobody can make again, where something else of it is left. They are made in this
+/// order: passwords, volume, StatefulSet, binding.
+fn lost(seen: &SeenEnvironment) -> Option<Gate> {
+    let (environment, children) = (seen.environment.name_any(), &seen.children);
+    let (name, binding) = (names::postgres(&environment), names::binding(&environment));
+    let stands = children.stateful_sets.contains_key(&name);
+    let begun = stands || children.secrets.contains_key(&binding);
+    let volume = children.volumes.contains_key(&name);
+    let message = if !children.secrets.contains_key(&name) && (begun || volume) {
+        format!(
+            "Secret '{name}' is lost, and the database still has its passwords: it must be restored with its labels; or, where the data may go, StatefulSet and PersistentVolumeClaim '{name}' and Secret '{binding}' must be deleted, to begin anew"
+        )
+    } else if !volume && begun {
+        format!(
+            "PersistentVolumeClaim '{name}' is lost, and with it the data: it must be restored with its labels; or StatefulSet '{name}' and Secret '{binding}' must be deleted, to begin with an empty database"
+        )
+    } else {
+        return None;
+    };
+    Some(Gate::new(Reason::DatabaseLost, message))
 }
 
 /// What was rendered from the same spec is left as it is: a newer controller does not restart a database.
@@ -134,6 +167,9 @@ fn own(environment: &Environment, plan: &mut Plan, secret: &k8s_openapi::api::co
 }
 
 fn dedicated(seen: &SeenEnvironment, plan: &mut Plan, app: &AppDatabase) -> Gate {
+    if let Some(gate) = lost(seen) {
+        return gate;
+    }
     let Some((credentials, host)) = reachable(seen) else {
         return Gate::new(Reason::DatabaseStarting, starting(seen));
     };

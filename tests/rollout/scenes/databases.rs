@@ -1,5 +1,7 @@
 //! Databases that are silent, lost, another one, or elsewhere.
 
+use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Secret};
 use serde_json::json;
 use towpath::api::ConditionType::*;
 use towpath::api::environment::Commit;
@@ -217,6 +219,46 @@ scenes! {
             assert_eq!(running(world, "web"), ["v2", "v2"]);
             assert!(world.store.jobs.contains_key("shop-migrate-2"), "the accepted database is migrated");
         },
+    }
+
+    /// Passwords that the database knows cannot be invented again.
+    the_passwords_are_lost {
+        begin: two,
+        acts: [
+            "deletes the Secret of the passwords", Settled, |world| world.store.remove::<Secret>("shop-postgres");
+            "deletes what is left of the database", Settled, |world| {
+                assert!(is(world, Stalled, "DatabaseLost"), "{:?}", condition(world, Ready));
+                assert!(!world.store.secrets.contains_key("shop-postgres"));
+                assert_eq!(running(world, "web"), ["v1", "v1"]);
+                world.store.remove::<StatefulSet>("shop-postgres");
+                world.store.remove::<PersistentVolumeClaim>("shop-postgres");
+                world.store.remove::<Secret>("shop-database");
+            };
+            "retries", Settled, |world| {
+                assert!(is(world, Ready, "RecordLost"), "{:?}", condition(world, Ready));
+                retry(world);
+            };
+        ],
+        end: |world| assert!(is(world, Ready, "Ready"), "{:?}", condition(world, Ready)),
+    }
+
+    /// An empty volume is no volume that was lost.
+    the_volume_is_lost {
+        begin: two,
+        acts: [
+            "deletes the volume", Settled, |world| world.store.remove::<PersistentVolumeClaim>("shop-postgres");
+            "deletes what is left of the database", Settled, |world| {
+                assert!(is(world, Stalled, "DatabaseLost"), "{:?}", condition(world, Ready));
+                assert!(!world.store.volumes.contains_key("shop-postgres"));
+                world.store.remove::<StatefulSet>("shop-postgres");
+                world.store.remove::<Secret>("shop-database");
+            };
+            "retries", Settled, |world| {
+                assert!(is(world, Ready, "RecordLost"), "{:?}", condition(world, Ready));
+                retry(world);
+            };
+        ],
+        end: |world| assert!(is(world, Ready, "Ready"), "{:?}", condition(world, Ready)),
     }
 
     /// A retry that comes while nothing can be drafted waits until something can.
