@@ -1,10 +1,11 @@
 //! `DatabaseReady`: the database and its roles exist and answer, its identity is the known one, and its binding Secret is
 //! written.
 
+use jiff::SignedDuration;
 use kube::ResourceExt;
 
 use super::situation::{NOT_ACCEPTED, Situation};
-use super::{Action, Gate, Key, Plan, diff, health, tokens};
+use super::{Action, Gate, Key, Plan, diff, health, stages, tokens};
 use crate::api::app::AppDatabase;
 use crate::api::environment::{Dedicated, Provider};
 use crate::api::{ConditionType, Environment, Reason, labels};
@@ -177,12 +178,13 @@ fn dedicated(seen: &SeenEnvironment, plan: &mut Plan, app: &AppDatabase) -> Gate
         Some(Answer::Found(found)) if found.roles_ready => {
             known_or_new(seen, plan, app, credentials, found)
         }
-        Some(Answer::Found(_)) => make(plan, seen, credentials, &host),
+        // What was made and is still not as wanted is not made again without end.
+        Some(Answer::Found(_)) => make(plan, seen, credentials, &host, stages::OUTSIDE),
         // Before it was made, nobody can log in.
         Some(Answer::Refused(_))
             if known(seen).is_none() || tokens::fresh(seen, labels::ACCEPT_DATABASE).is_some() =>
         {
-            make(plan, seen, credentials, &host)
+            make(plan, seen, credentials, &host, SignedDuration::ZERO)
         }
         Some(Answer::Refused(why)) => Gate::new(
             Reason::DatabaseRefused,
@@ -196,11 +198,17 @@ fn dedicated(seen: &SeenEnvironment, plan: &mut Plan, app: &AppDatabase) -> Gate
     }
 }
 
-/// Makes database and roles, and looks again at once: what is outside tells nobody.
-fn make(plan: &mut Plan, seen: &SeenEnvironment, credentials: &Credentials, host: &str) -> Gate {
+/// Makes database and roles, and looks again after this time: what is outside tells nobody.
+fn make(
+    plan: &mut Plan,
+    seen: &SeenEnvironment,
+    credentials: &Credentials,
+    host: &str,
+    again: SignedDuration,
+) -> Gate {
     if let Some((access, wanted)) = wanted(&seen.environment, credentials, host) {
         plan.push(STAGE, Action::Provide(access, Box::new(wanted)));
-        plan.look_at(seen.now);
+        plan.look_at(seen.now + again);
     }
     Gate::new(
         Reason::DatabaseStarting,

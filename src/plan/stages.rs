@@ -25,7 +25,7 @@ pub const STAGES: &[(ConditionType, Stage)] = &[
 ];
 
 /// What is outside is looked at again after this time; how often it is really asked is the memory's affair.
-const OUTSIDE: SignedDuration = SignedDuration::from_secs(10);
+pub const OUTSIDE: SignedDuration = SignedDuration::from_secs(10);
 
 /// Runs the stages in order. Behind the first closed gate the target does not advance; later conditions keep what they said
 /// last. After entry a closing gate up to `Migrated` is reported but neither stops nor reverts; `Routed` only reports.

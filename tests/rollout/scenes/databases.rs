@@ -1,11 +1,14 @@
 //! Databases that are silent, lost, another one, or elsewhere.
 
+use jiff::SignedDuration;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Secret};
 use serde_json::json;
 use towpath::api::ConditionType::*;
 use towpath::api::environment::Commit;
 use towpath::api::labels;
+use towpath::plan::{self, Action};
+use towpath::postgres::Answer;
 use towpath::simulate::{Build, Migrates, World};
 
 use super::scenes;
@@ -275,4 +278,34 @@ scenes! {
         ],
         end: |world| assert_eq!(running(world, "web"), ["v2", "v2"]),
     }
+}
+
+/// A world where version 1 serves.
+fn served() -> World {
+    let mut world = two();
+    for _ in 0..10_000 {
+        world.pass(SHOP);
+        if is(&world, Ready, "Ready") {
+            return world;
+        }
+        match world.possible().first().cloned() {
+            Some(effect) => world.happen(&effect),
+            None => world.wait(1),
+        }
+    }
+    panic!("version 1 never served");
+}
+
+#[test]
+fn roles_that_never_get_ready_are_not_made_without_end() {
+    let mut world = served();
+    let environment = world.environment(SHOP).unwrap();
+    let mut seen = world.see(&environment);
+    let Some(Answer::Found(found)) = &mut seen.database else {
+        panic!("{:?}", seen.database);
+    };
+    found.roles_ready = false;
+    let plan = plan::environment(&seen);
+    assert!(matches!(plan.steps[0].action, Action::Provide(..)));
+    assert_eq!(plan.next, Some(seen.now + SignedDuration::from_secs(10)));
 }
