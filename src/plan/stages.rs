@@ -36,7 +36,10 @@ pub fn run(situation: &Situation<'_>, plan: &mut Plan) {
         if is_outside(gate.reason) {
             plan.look_at(situation.seen.now + OUTSIDE);
         }
-        plan.gates.push((condition, gate));
+        // Who waits for an earlier stage has nothing to say: what it said last stands.
+        if gate.reason != Reason::Pending {
+            plan.gates.push((condition, gate));
+        }
         let past = situation.has_entered() && condition <= ConditionType::Migrated;
         let reports_only = condition == ConditionType::Routed;
         if !open && !past && !reports_only {

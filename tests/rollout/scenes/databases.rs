@@ -97,6 +97,7 @@ scenes! {
         ],
         end: |world| {
             assert!(is(world, Accepted, "AppMissing"));
+            assert!(is(world, DatabaseReady, "DatabaseReady"), "what is well stays so");
             assert_eq!(running(world, "web"), ["v1", "v1"]);
             assert!(!world.store.jobs.contains_key("shop-migrate-2"));
         },
