@@ -175,7 +175,7 @@ fn judge(
     let entered = target.facts.entered?;
     for rendered in released(seen, target) {
         if let Some(why) = health::pods_of(seen, &rendered.name, &rendered.hash)
-            .find_map(|pod| health::crash(pod, entered))
+            .find_map(|pod| health::crash(pod, entered.min(seen.now)))
         {
             return Some(Verdict {
                 reason: Reason::Crashed,
@@ -216,7 +216,8 @@ fn judge(
     })
 }
 
-/// Counted from entry, anew at each newly available pod.
+/// Counted from entry, anew at each newly available pod. Nothing has happened in the future, whatever a clock that went wrong
+/// has written.
 #[must_use]
 pub fn deadline(seen: &SeenEnvironment, target: &Revision) -> Option<Timestamp> {
     let entered = target.facts.entered?;
@@ -229,8 +230,12 @@ pub fn deadline(seen: &SeenEnvironment, target: &Revision) -> Option<Timestamp> 
             .map(|time| time.0)
             .min()
     });
-    let progress = pods.filter_map(health::ready_since).chain(begun).max();
-    let progress = progress.map_or(entered, |progress| progress.max(entered));
+    let progress = pods
+        .filter_map(health::ready_since)
+        .chain(begun)
+        .map(|time| time.min(seen.now));
+    let entered = (entered <= seen.now).then_some(entered);
+    let progress = progress.chain(entered).max().unwrap_or(seen.now);
     let seconds = seen.environment.spec.strategy.progress_deadline_seconds;
     Some(progress + SignedDuration::from_secs(seconds.into()))
 }

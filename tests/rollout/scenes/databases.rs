@@ -310,3 +310,16 @@ fn roles_that_never_get_ready_are_not_made_without_end() {
     assert!(matches!(plan.steps[0].action, Action::Provide(..)));
     assert_eq!(plan.next, Some(seen.now + SignedDuration::from_secs(10)));
 }
+
+#[test]
+fn nothing_has_happened_in_the_future() {
+    let mut world = served();
+    release(&mut world, "v2");
+    world.pass(SHOP);
+    let environment = world.environment(SHOP).unwrap();
+    let seen = world.see(&environment);
+    let mut target = seen.revisions[0].clone();
+    target.facts.entered = Some(jiff::Timestamp::MAX);
+    let deadline = plan::rollout::deadline(&seen, &target).unwrap();
+    assert!(deadline <= seen.now + SignedDuration::from_secs(20));
+}
