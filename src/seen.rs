@@ -116,7 +116,7 @@ pub struct Check {
     pub answers: u32,
     /// How often it said yes, one after the other, up to now.
     pub yes_in_a_row: u32,
-    /// The last answer that was not yes, in words.
+    /// The last answer that was not yes, in words. A later attempt without an answer takes it back.
     pub last_no: Option<String>,
     /// The last attempt without an answer, in words.
     pub last_unknown: Option<String>,

@@ -179,6 +179,9 @@ reasons! {
     /// The database behind the Environment is another one than before. Mend its address, or say `accept-database` when the
     /// new one is right.
     DatabaseChanged: Refused,
+    /// The passwords or the volume of a dedicated database are gone, and nobody can make them again. Restore them, or delete
+    /// what is left of the database to begin anew.
+    DatabaseLost: Refused,
     /// The database's record lacks what this revision had applied, as after a restored backup. Say `retry` to migrate again,
     /// or `migration mark-applied` when it is applied.
     RecordLost: Refused,

@@ -62,6 +62,7 @@ impl Counted {
             }
             Answer::Unknown(why) => {
                 check.yes_in_a_row = 0;
+                check.last_no = None;
                 check.last_unknown = Some(why);
             }
         }
@@ -167,6 +168,14 @@ mod tests {
         let told = (counted.check.yes_in_a_row, counted.check.last_no.as_deref());
         assert_eq!(told, (1, Some("500")));
         assert_eq!(counted.check.last_unknown.as_deref(), Some("late"));
+    }
+
+    #[test]
+    fn a_no_does_not_outlast_the_silence_after_it() {
+        let mut counted = Counted::default();
+        counted.count(Answer::No("refused".to_owned()), after(0));
+        counted.count(Answer::Unknown("late".to_owned()), after(1000));
+        assert_eq!(counted.check.last_no, None);
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! `DatabaseReady`: the database and its roles exist and answer, its identity is the known one, and its binding Secret is
 //! written.
 
+use jiff::SignedDuration;
 use kube::ResourceExt;
 
-use super::health;
 use super::situation::{NOT_ACCEPTED, Situation};
-use super::{Action, Gate, Key, Plan, diff, tokens};
+use super::{Action, Gate, Key, Plan, diff, health, stages, tokens};
 use crate::api::app::AppDatabase;
 use crate::api::environment::{Dedicated, Provider};
 use crate::api::{ConditionType, Environment, Reason, labels};
@@ -52,7 +52,28 @@ pub fn keep(situation: &Situation<'_>, plan: &mut Plan) {
     };
     let environment = &seen.environment;
     let name = names::postgres(&environment.name_any());
-    match seen.children.secrets.get(&name) {
+    // Nothing new is begun beside what is left of an old database.
+    let whole = lost(seen).is_none();
+    if whole {
+        keep_data(seen, plan, dedicated, &name);
+    }
+    let live = seen.children.services.get(&name).map(AsRef::as_ref);
+    let change = diff::change(
+        build::service(environment),
+        live,
+        diff::Guarded::Service,
+        &seen.stubborn,
+    );
+    plan.want(STAGE, Key::new("Service", &name), change, Action::Service);
+    if whole {
+        keep_stateful_set(seen, plan, dedicated, name);
+    }
+}
+
+/// The passwords are made once, and so is the volume, which only grows.
+fn keep_data(seen: &SeenEnvironment, plan: &mut Plan, dedicated: &Dedicated, name: &str) {
+    let environment = &seen.environment;
+    match seen.children.secrets.get(name) {
         None => plan.push(
             STAGE,
             Action::Invent {
@@ -64,27 +85,40 @@ pub fn keep(situation: &Situation<'_>, plan: &mut Plan) {
     }
     let claim = volume::read_write_once(
         Of::environment(environment),
-        name.clone(),
+        name.to_owned(),
         &dedicated.size,
         dedicated.storage_class_name.as_deref(),
     );
-    let live = seen.children.volumes.get(&name).map(AsRef::as_ref);
+    let live = seen.children.volumes.get(name).map(AsRef::as_ref);
     let change = diff::change(claim, live, diff::Guarded::Nothing, &seen.stubborn);
     plan.want(
         STAGE,
-        Key::new("PersistentVolumeClaim", &name),
+        Key::new("PersistentVolumeClaim", name),
         change,
         Action::Volume,
     );
-    let live = seen.children.services.get(&name).map(AsRef::as_ref);
-    let change = diff::change(
-        build::service(environment),
-        live,
-        diff::Guarded::Service,
-        &seen.stubborn,
-    );
-    plan.want(STAGE, Key::new("Service", &name), change, Action::Service);
-    keep_stateful_set(seen, plan, dedicated, name);
+}
+
+/// What a database cannot do without and nobody can make again, where something else of it is left. They are made in this
+/// order: passwords, volume, StatefulSet, binding.
+fn lost(seen: &SeenEnvironment) -> Option<Gate> {
+    let (environment, children) = (seen.environment.name_any(), &seen.children);
+    let (name, binding) = (names::postgres(&environment), names::binding(&environment));
+    let stands = children.stateful_sets.contains_key(&name);
+    let begun = stands || children.secrets.contains_key(&binding);
+    let volume = children.volumes.contains_key(&name);
+    let message = if !children.secrets.contains_key(&name) && (begun || volume) {
+        format!(
+            "Secret '{name}' is lost, and the database still has its passwords: it must be restored with its labels; or, where the data may go, StatefulSet and PersistentVolumeClaim '{name}' and Secret '{binding}' must be deleted, to begin anew"
+        )
+    } else if !volume && begun {
+        format!(
+            "PersistentVolumeClaim '{name}' is lost, and with it the data: it must be restored with its labels; or StatefulSet '{name}' and Secret '{binding}' must be deleted, to begin with an empty database"
+        )
+    } else {
+        return None;
+    };
+    Some(Gate::new(Reason::DatabaseLost, message))
 }
 
 /// What was rendered from the same spec is left as it is: a newer controller does not restart a database.
@@ -134,6 +168,9 @@ fn own(environment: &Environment, plan: &mut Plan, secret: &k8s_openapi::api::co
 }
 
 fn dedicated(seen: &SeenEnvironment, plan: &mut Plan, app: &AppDatabase) -> Gate {
+    if let Some(gate) = lost(seen) {
+        return gate;
+    }
     let Some((credentials, host)) = reachable(seen) else {
         return Gate::new(Reason::DatabaseStarting, starting(seen));
     };
@@ -141,12 +178,13 @@ fn dedicated(seen: &SeenEnvironment, plan: &mut Plan, app: &AppDatabase) -> Gate
         Some(Answer::Found(found)) if found.roles_ready => {
             known_or_new(seen, plan, app, credentials, found)
         }
-        Some(Answer::Found(_)) => make(plan, seen, credentials, &host),
+        // What was made and is still not as wanted is not made again without end.
+        Some(Answer::Found(_)) => make(plan, seen, credentials, &host, stages::OUTSIDE),
         // Before it was made, nobody can log in.
         Some(Answer::Refused(_))
             if known(seen).is_none() || tokens::fresh(seen, labels::ACCEPT_DATABASE).is_some() =>
         {
-            make(plan, seen, credentials, &host)
+            make(plan, seen, credentials, &host, SignedDuration::ZERO)
         }
         Some(Answer::Refused(why)) => Gate::new(
             Reason::DatabaseRefused,
@@ -160,11 +198,17 @@ fn dedicated(seen: &SeenEnvironment, plan: &mut Plan, app: &AppDatabase) -> Gate
     }
 }
 
-/// Makes database and roles, and looks again at once: what is outside tells nobody.
-fn make(plan: &mut Plan, seen: &SeenEnvironment, credentials: &Credentials, host: &str) -> Gate {
+/// Makes database and roles, and looks again after this time: what is outside tells nobody.
+fn make(
+    plan: &mut Plan,
+    seen: &SeenEnvironment,
+    credentials: &Credentials,
+    host: &str,
+    again: SignedDuration,
+) -> Gate {
     if let Some((access, wanted)) = wanted(&seen.environment, credentials, host) {
         plan.push(STAGE, Action::Provide(access, Box::new(wanted)));
-        plan.look_at(seen.now);
+        plan.look_at(seen.now + again);
     }
     Gate::new(
         Reason::DatabaseStarting,

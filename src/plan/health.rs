@@ -73,10 +73,28 @@ fn containers(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
         .flatten()
 }
 
-/// Whether a container of the pod ever started.
+/// Whether no container of the pod ever started, nor is about to: no node takes it, or something must be mended first. Who is
+/// only seen to be created may run by now.
 #[must_use]
-pub fn has_started(pod: &Pod) -> bool {
-    containers(pod).any(|container| first_start(container).is_some())
+pub fn cannot_start(pod: &Pod) -> bool {
+    let started = containers(pod).any(|container| first_start(container).is_some());
+    let is_stuck = |container: &ContainerStatus| {
+        let waiting = container
+            .state
+            .as_ref()
+            .and_then(|state| state.waiting.as_ref());
+        matches!(
+            waiting.and_then(|waiting| waiting.reason.as_deref()),
+            Some(
+                "ErrImagePull"
+                    | "ImagePullBackOff"
+                    | "ErrImageNeverPull"
+                    | "InvalidImageName"
+                    | "CreateContainerConfigError"
+            )
+        )
+    };
+    !started && (containers(pod).any(is_stuck) || unscheduled(pod).is_some())
 }
 
 /// What keeps a pod that runs from being ready, in words.

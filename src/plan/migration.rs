@@ -166,16 +166,17 @@ fn enter(situation: &Situation<'_>, plan: &mut Plan, target: &Revision) {
     situation.record_fact(plan, STAGE, &facts);
 }
 
-/// A running migration is never cancelled: a newer release waits for it. One of which no container ever started is deleted.
+/// A running migration is never cancelled: a newer release waits for it. One whose pod cannot start is deleted.
 fn others(seen: &SeenEnvironment, plan: &mut Plan, target: &Revision) -> Option<Gate> {
     let own = names::migration(&seen.environment.name_any(), target.number);
     let mut jobs = seen.children.jobs.values();
     let Some(running) = jobs.find(|job| job.name_any() != own && is_running(seen, job)) else {
         return orphan(seen);
     };
-    if running.metadata.deletion_timestamp.is_none()
-        && !pods(seen, running).any(health::has_started)
-    {
+    // One without a pod may get it in this moment.
+    let mut pods = pods(seen, running).peekable();
+    let stuck = pods.peek().is_some() && pods.all(health::cannot_start);
+    if running.metadata.deletion_timestamp.is_none() && stuck {
         let key = Key::new("Job", running.name_any());
         plan.push(
             STAGE,
@@ -335,6 +336,10 @@ fn record_in_config_map(
     else {
         return false;
     };
+    // What is written for another database is not its record any more in this very pass.
+    if situation::has_answered(seen) && !database::is_known(seen) {
+        return false;
+    }
     let mut entries = planned_record(plan, &name).unwrap_or_else(|| record.entries.clone());
     entries.push(entry.clone());
     let object = config_map::record(&seen.environment, &identity, &entries);

@@ -2,6 +2,7 @@
 
 use kube::ResourceExt;
 
+use super::{database, situation};
 use crate::api::environment::Provider;
 use crate::build::{config_map, names};
 use crate::postgres::{Answer, Entry, Outcome};
@@ -15,7 +16,8 @@ pub struct Record {
 }
 
 impl Record {
-    /// Reads the record: of a database that was made here from the database, of an external one from its ConfigMap.
+    /// Reads the record: of a database that was made here from the database, of an external one from its ConfigMap, which says
+    /// nothing about another database than the one that it was written for.
     #[must_use]
     pub fn of(seen: &SeenEnvironment) -> Self {
         let external = seen
@@ -26,10 +28,10 @@ impl Record {
             .is_some_and(|database| database.provider == Provider::External);
         if external {
             let name = names::record(&seen.environment.name_any());
-            let entries = seen
-                .children
-                .config_maps
-                .get(&name)
+            let another = situation::has_answered(seen) && !database::is_known(seen);
+            let kept = seen.children.config_maps.get(&name);
+            let entries = kept
+                .filter(|_| !another)
                 .map(|record| config_map::entries(record));
             return Self {
                 entries: entries.unwrap_or_default(),

@@ -153,6 +153,19 @@ pub fn deployment<'a>(seen: &'a SeenEnvironment, rendered: &Rendered) -> Option<
     seen.children.deployments.get(&name).map(AsRef::as_ref)
 }
 
+/// The components that a revision changes: pods that run the same template as what serves say nothing about it.
+fn released<'a>(
+    seen: &'a SeenEnvironment,
+    target: &'a Revision,
+) -> impl Iterator<Item = &'a Rendered> {
+    let serving = super::situation::serving(seen);
+    let components = target.decided.components.iter();
+    components.filter(move |rendered| {
+        let known = serving.and_then(|serving| serving.component(&rendered.name));
+        known.is_none_or(|known| known.hash != rendered.hash)
+    })
+}
+
 /// A crash is a verdict at once, no progress before the deadline another.
 fn judge(
     seen: &SeenEnvironment,
@@ -161,15 +174,9 @@ fn judge(
     changed: &[String],
 ) -> Option<Verdict> {
     let entered = target.facts.entered?;
-    let serving = super::situation::serving(seen);
-    for rendered in &target.decided.components {
-        // Pods that run the same template as before say nothing about this revision.
-        let known = serving.and_then(|serving| serving.component(&rendered.name));
-        if known.is_some_and(|known| known.hash == rendered.hash) {
-            continue;
-        }
+    for rendered in released(seen, target) {
         if let Some(why) = health::pods_of(seen, &rendered.name, &rendered.hash)
-            .find_map(|pod| health::crash(pod, entered))
+            .find_map(|pod| health::crash(pod, entered.min(seen.now)))
         {
             return Some(Verdict {
                 reason: Reason::Crashed,
@@ -187,13 +194,10 @@ fn judge(
     // What is only written now, or has pods too many, cannot be late.
     let late =
         |rendered: &Rendered| !changed.contains(&rendered.name) && lacks_pods(seen, rendered);
-    if open || !target.decided.components.iter().any(late) {
+    if open || !released(seen, target).any(late) {
         return None;
     }
-    let pods = target
-        .decided
-        .components
-        .iter()
+    let pods = released(seen, target)
         .flat_map(|rendered| health::pods_of(seen, &rendered.name, &rendered.hash));
     let unready = pods
         .filter(|pod| health::trouble(pod).is_none())
@@ -213,24 +217,26 @@ fn judge(
     })
 }
 
-/// Counted from entry, anew at each newly available pod.
+/// Counted from entry, anew at each newly available pod. Nothing has happened in the future, whatever a clock that went wrong
+/// has written.
 #[must_use]
 pub fn deadline(seen: &SeenEnvironment, target: &Revision) -> Option<Timestamp> {
     let entered = target.facts.entered?;
-    let pods = target
-        .decided
-        .components
-        .iter()
+    let pods = released(seen, target)
         .flat_map(|rendered| health::pods_of(seen, &rendered.name, &rendered.hash));
     // A controller that stopped between entry and rollout has not used up the time of the pods.
-    let begun = target.decided.components.iter().filter_map(|rendered| {
+    let begun = released(seen, target).filter_map(|rendered| {
         let pods = health::pods_of(seen, &rendered.name, &rendered.hash);
         pods.filter_map(|pod| pod.creation_timestamp())
             .map(|time| time.0)
             .min()
     });
-    let progress = pods.filter_map(health::ready_since).chain(begun).max();
-    let progress = progress.map_or(entered, |progress| progress.max(entered));
+    let progress = pods
+        .filter_map(health::ready_since)
+        .chain(begun)
+        .map(|time| time.min(seen.now));
+    let entered = (entered <= seen.now).then_some(entered);
+    let progress = progress.chain(entered).max().unwrap_or(seen.now);
     let seconds = seen.environment.spec.strategy.progress_deadline_seconds;
     Some(progress + SignedDuration::from_secs(seconds.into()))
 }

@@ -238,6 +238,8 @@ fn due(
     let now = situation.seen.now;
     let next = last
         .and_then(|last| last.parse::<Timestamp>().ok())
+        // A time that is still to come was written by a clock that went wrong.
+        .filter(|last| *last <= now)
         .map(|last| last + SECRETS_PERIOD);
     match next.filter(|next| *next > now) {
         Some(next) => {

@@ -25,7 +25,7 @@ pub const STAGES: &[(ConditionType, Stage)] = &[
 ];
 
 /// What is outside is looked at again after this time; how often it is really asked is the memory's affair.
-const OUTSIDE: SignedDuration = SignedDuration::from_secs(10);
+pub const OUTSIDE: SignedDuration = SignedDuration::from_secs(10);
 
 /// Runs the stages in order. Behind the first closed gate the target does not advance; later conditions keep what they said
 /// last. After entry a closing gate up to `Migrated` is reported but neither stops nor reverts; `Routed` only reports.
@@ -36,7 +36,10 @@ pub fn run(situation: &Situation<'_>, plan: &mut Plan) {
         if is_outside(gate.reason) {
             plan.look_at(situation.seen.now + OUTSIDE);
         }
-        plan.gates.push((condition, gate));
+        // Who waits for an earlier stage has nothing to say: what it said last stands.
+        if gate.reason != Reason::Pending {
+            plan.gates.push((condition, gate));
+        }
         let past = situation.has_entered() && condition <= ConditionType::Migrated;
         let reports_only = condition == ConditionType::Routed;
         if !open && !past && !reports_only {

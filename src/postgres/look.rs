@@ -103,10 +103,10 @@ async fn roles_ready(session: &Session, roles: &Roles) -> Result<bool, Trouble> 
         .row(
             "SELECT (SELECT count(*) = 2 FROM pg_roles r WHERE r.rolname IN ($1, $2) AND r.rolcanlogin AND NOT r.rolsuper \
                AND NOT r.rolcreatedb AND NOT r.rolcreaterole AND has_database_privilege(r.oid, current_database(), 'CONNECT')) \
-             AND (SELECT count(*) = 3 FROM pg_namespace n JOIN pg_roles o ON o.oid = n.nspowner AND o.rolname = $1 \
+             AND (SELECT count(DISTINCT d.defaclobjtype) = 3 FROM pg_namespace n JOIN pg_roles o ON o.oid = n.nspowner AND o.rolname = $1 \
                JOIN pg_default_acl d ON d.defaclnamespace = n.oid AND d.defaclrole = o.oid \
                JOIN pg_roles a ON a.rolname = $2 AND has_schema_privilege(a.oid, n.oid, 'USAGE') \
-               WHERE n.nspname = 'public' AND EXISTS (SELECT FROM aclexplode(d.defaclacl) g WHERE g.grantee = a.oid))",
+               WHERE n.nspname = 'public' AND d.defaclobjtype IN ('r', 'S', 'f') AND EXISTS (SELECT FROM aclexplode(d.defaclacl) g WHERE g.grantee = a.oid))",
             &[(&owner, Type::TEXT), (&app, Type::TEXT)],
         )
         .await?;

@@ -304,3 +304,27 @@ async fn sslmode_is_kept_as_libpq_keeps_it() {
         "postgres"
     );
 }
+
+#[tokio::test]
+async fn a_migration_may_grant_more_than_must_be() {
+    let server = Server::start().await;
+    let want = wanted("");
+    Servers
+        .provide(&server.admin(), &want)
+        .await
+        .expect("provided");
+    let more =
+        "SET ROLE owner; ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT USAGE ON TYPES TO app";
+    let shop = server.superuser("shop").await;
+    shop.batch_execute(more).await.expect("a grant more");
+    let question = Question {
+        roles: Some(crate::roles(&want)),
+        ..Question::default()
+    };
+    let at = as_owner(&server.admin(), &want);
+    assert!(found(Servers.look(&at, &question).await).roles_ready);
+    let less =
+        "ALTER DEFAULT PRIVILEGES FOR ROLE owner IN SCHEMA public REVOKE ALL ON SEQUENCES FROM app";
+    shop.batch_execute(less).await.expect("a grant less");
+    assert!(!found(Servers.look(&at, &question).await).roles_ready);
+}

@@ -1,8 +1,11 @@
 //! ConfigMaps, Secrets and variables.
 
+use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Secret;
+use kube::ResourceExt;
 use serde_json::json;
 use towpath::api::ConditionType::*;
+use towpath::api::labels;
 use towpath::simulate::{Build, Runs, World};
 
 use super::scenes;
@@ -107,6 +110,25 @@ scenes! {
             assert_eq!(generation(world, "shop-web-a"), 3, "it restarts once for each, five minutes apart");
             assert_eq!(generation(world, "shop-worker-a"), 1, "what does not read it is left alone");
             assert_eq!(revisions(world).len(), 1);
+        },
+    }
+
+    /// A clock that went wrong wrote of a restart that is still to come.
+    a_secret_is_rotated_after_a_restart_in_the_future {
+        begin: with_both,
+        acts: [
+            "writes a time that never comes", Settled, |world| {
+                let mut web = (*world.store.get::<Deployment>("shop-web-a").unwrap()).clone();
+                web.annotations_mut().insert(labels::SECRETS_RESTARTED.to_owned(), jiff::Timestamp::MAX.to_string());
+                world.store.declare(web).unwrap();
+            };
+            "changes the Secret", Settled, |world| secret(world, "stripe", &[("api-key", "sk_2")]);
+        ],
+        end: |world| {
+            assert!(is(world, Ready, "Ready"));
+            let web = world.store.get::<Deployment>("shop-web-a").unwrap();
+            let at: jiff::Timestamp = web.annotations()[labels::SECRETS_RESTARTED].parse().unwrap();
+            assert!(at <= world.store.now, "it restarts, and writes when");
         },
     }
 

@@ -1,9 +1,14 @@
 //! Databases that are silent, lost, another one, or elsewhere.
 
+use jiff::SignedDuration;
+use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Secret};
 use serde_json::json;
 use towpath::api::ConditionType::*;
 use towpath::api::environment::Commit;
 use towpath::api::labels;
+use towpath::plan::{self, Action};
+use towpath::postgres::Answer;
 use towpath::simulate::{Build, Migrates, World};
 
 use super::scenes;
@@ -92,6 +97,7 @@ scenes! {
         ],
         end: |world| {
             assert!(is(world, Accepted, "AppMissing"));
+            assert!(is(world, DatabaseReady, "DatabaseReady"), "what is well stays so");
             assert_eq!(running(world, "web"), ["v1", "v1"]);
             assert!(!world.store.jobs.contains_key("shop-migrate-2"));
         },
@@ -198,6 +204,67 @@ scenes! {
         },
     }
 
+    /// Also a release of the same key is migrated there before its pods start.
+    another_database_elsewhere_for_the_same_key {
+        begin: || { let mut world = external(); push_well(&mut world, "v2", "k1"); world },
+        acts: [
+            "puts another database in its place", Settled, |world| {
+                world.databases.put("db.example.com:5432", 2);
+                world.forget();
+                release(world, "v2");
+            };
+            "accepts it", Settled, |world| {
+                assert!(is(world, Ready, "DatabaseChanged"), "{:?}", condition(world, Ready));
+                trigger(world, labels::ACCEPT_DATABASE, "1");
+            };
+        ],
+        end: |world| {
+            assert!(is(world, Ready, "Ready"), "{:?}", condition(world, Ready));
+            assert_eq!(running(world, "web"), ["v2", "v2"]);
+            assert!(world.store.jobs.contains_key("shop-migrate-2"), "the accepted database is migrated");
+        },
+    }
+
+    /// Passwords that the database knows cannot be invented again.
+    the_passwords_are_lost {
+        begin: two,
+        acts: [
+            "deletes the Secret of the passwords", Settled, |world| world.store.remove::<Secret>("shop-postgres");
+            "deletes what is left of the database", Settled, |world| {
+                assert!(is(world, Stalled, "DatabaseLost"), "{:?}", condition(world, Ready));
+                assert!(!world.store.secrets.contains_key("shop-postgres"));
+                assert_eq!(running(world, "web"), ["v1", "v1"]);
+                world.store.remove::<StatefulSet>("shop-postgres");
+                world.store.remove::<PersistentVolumeClaim>("shop-postgres");
+                world.store.remove::<Secret>("shop-database");
+            };
+            "retries", Settled, |world| {
+                assert!(is(world, Ready, "RecordLost"), "{:?}", condition(world, Ready));
+                retry(world);
+            };
+        ],
+        end: |world| assert!(is(world, Ready, "Ready"), "{:?}", condition(world, Ready)),
+    }
+
+    /// An empty volume is no volume that was lost.
+    the_volume_is_lost {
+        begin: two,
+        acts: [
+            "deletes the volume", Settled, |world| world.store.remove::<PersistentVolumeClaim>("shop-postgres");
+            "deletes what is left of the database", Settled, |world| {
+                assert!(is(world, Stalled, "DatabaseLost"), "{:?}", condition(world, Ready));
+                assert!(!world.store.volumes.contains_key("shop-postgres"));
+                world.store.remove::<StatefulSet>("shop-postgres");
+                world.store.remove::<Secret>("shop-database");
+            };
+            "retries", Settled, |world| {
+                assert!(is(world, Ready, "RecordLost"), "{:?}", condition(world, Ready));
+                retry(world);
+            };
+        ],
+        end: |world| assert!(is(world, Ready, "Ready"), "{:?}", condition(world, Ready)),
+    }
+
     /// A retry that comes while nothing can be drafted waits until something can.
     a_retry_while_the_app_is_gone {
         begin: || { let mut world = two(); push(&mut world, "v2", Build { migrates: Migrates::Fails, ..Build::default() }, "k2"); world },
@@ -212,4 +279,47 @@ scenes! {
         ],
         end: |world| assert_eq!(running(world, "web"), ["v2", "v2"]),
     }
+}
+
+/// A world where version 1 serves.
+fn served() -> World {
+    let mut world = two();
+    for _ in 0..10_000 {
+        world.pass(SHOP);
+        if is(&world, Ready, "Ready") {
+            return world;
+        }
+        match world.possible().first().cloned() {
+            Some(effect) => world.happen(&effect),
+            None => world.wait(1),
+        }
+    }
+    panic!("version 1 never served");
+}
+
+#[test]
+fn roles_that_never_get_ready_are_not_made_without_end() {
+    let mut world = served();
+    let environment = world.environment(SHOP).unwrap();
+    let mut seen = world.see(&environment);
+    let Some(Answer::Found(found)) = &mut seen.database else {
+        panic!("{:?}", seen.database);
+    };
+    found.roles_ready = false;
+    let plan = plan::environment(&seen);
+    assert!(matches!(plan.steps[0].action, Action::Provide(..)));
+    assert_eq!(plan.next, Some(seen.now + SignedDuration::from_secs(10)));
+}
+
+#[test]
+fn nothing_has_happened_in_the_future() {
+    let mut world = served();
+    release(&mut world, "v2");
+    world.pass(SHOP);
+    let environment = world.environment(SHOP).unwrap();
+    let seen = world.see(&environment);
+    let mut target = seen.revisions[0].clone();
+    target.facts.entered = Some(jiff::Timestamp::MAX);
+    let deadline = plan::rollout::deadline(&seen, &target).unwrap();
+    assert!(deadline <= seen.now + SignedDuration::from_secs(20));
 }

@@ -1,7 +1,13 @@
 //! Releases that fail, and the way back.
 
+use jiff::SignedDuration;
+use jiff::Timestamp;
+use k8s_openapi::api::apps::v1::Deployment;
+use kube::ResourceExt;
+use serde_json::json;
 use towpath::api::ConditionType::*;
-use towpath::api::Reason;
+use towpath::api::{Reason, labels};
+use towpath::plan::health;
 use towpath::simulate::{Build, Migrates, Runs, World};
 
 use super::scenes;
@@ -22,6 +28,37 @@ fn runs(runs: Runs) -> Build {
         runs,
         ..Build::default()
     }
+}
+
+const WORKER: &str = "registry.example.com/shop-worker:v1";
+
+/// The worker has an image of its own, which releases of the rest leave as it is.
+fn with_a_worker_of_its_own(second: Build) -> World {
+    let mut world = shop_with(
+        |app| app["spec"]["components"][1]["image"] = json!("registry.example.com/shop-worker"),
+        |environment| {
+            environment["spec"]["release"]["components"] =
+                json!([{"name": "worker", "image": WORKER}]);
+        },
+    );
+    world.push_image(WORKER, Build::default(), None);
+    push_well(&mut world, "v1", "k1");
+    push(&mut world, "v2", second, "k1");
+    world
+}
+
+/// When the newest pod of the worker became ready.
+fn worker_since(world: &World) -> Timestamp {
+    let pods = world.store.pods.values();
+    let workers = pods.filter(|pod| {
+        pod.labels()
+            .get(labels::COMPONENT)
+            .is_some_and(|it| it == "worker")
+    });
+    workers
+        .filter_map(|pod| health::ready_since(pod))
+        .max()
+        .unwrap()
 }
 
 /// The last good version runs, and the failed one is held back.
@@ -84,6 +121,44 @@ scenes! {
             "names version 2, which never becomes ready", Settled, |world| release(world, "v2");
         ],
         end: |world| is_back(world, "DeadlineExceeded"),
+    }
+
+    /// What an autoscaler adds to a component that the release leaves as it is, is no progress of the release.
+    a_release_that_never_gets_ready_beside_one_that_grows {
+        begin: || with_a_worker_of_its_own(runs(Runs::NeverReady)),
+        acts: [
+            "names version 2 of the web, which never becomes ready", Settled, |world| {
+                edit_app(world, |spec| spec.components[1].replicas = None);
+                release(world, "v2");
+            };
+            "scales the worker", Once(|world| {
+                let entered = revision(world, 2).and_then(|revision| revision.facts.entered);
+                entered.is_some_and(|entered| world.store.now.duration_since(entered).as_secs() >= 15)
+            }), |world| {
+                let mut worker = (*world.store.get::<Deployment>("shop-worker-a").unwrap()).clone();
+                worker.spec.as_mut().unwrap().replicas = Some(2);
+                world.store.declare(worker).unwrap();
+            };
+        ],
+        end: |world| {
+            assert!(is(world, Ready, "RolledBack"), "{:?}", condition(world, Ready));
+            let given_up = revision(world, 2).unwrap().facts.given_up.unwrap();
+            let renewed = worker_since(world) + SignedDuration::from_secs(20);
+            assert!(given_up.at.unwrap() < renewed, "the worker's new pod renewed the deadline");
+        },
+    }
+
+    /// What was broken before is no fault of a release that leaves it as it is.
+    a_release_beside_one_that_is_broken {
+        begin: || with_a_worker_of_its_own(Build::default()),
+        acts: [
+            "lets the worker fail", Settled, |world| { world.push_image(WORKER, runs(Runs::FailsAfter(0)), None); };
+            "names version 2 of the web", Settled, |world| release(world, "v2");
+        ],
+        end: |world| {
+            assert!(is(world, RolledOut, "RollingOut"), "{:?}", condition(world, RolledOut));
+            assert_eq!(running(world, "web"), ["v2", "v2"]);
+        },
     }
 
     a_release_that_crashes {

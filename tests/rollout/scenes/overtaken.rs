@@ -68,6 +68,20 @@ scenes! {
         },
     }
 
+    /// A migration that is about to start is not killed either.
+    overtaken_as_its_migration_begins {
+        begin: slow,
+        acts: [
+            "names version 2", Settled, |world| release(world, "v2");
+            "names version 3", Once(|world| world.store.jobs.contains_key("shop-migrate-2")), |world| release(world, "v3");
+        ],
+        end: |world| {
+            assert_eq!(running(world, "web"), ["v3", "v3"]);
+            let record: Vec<_> = world.databases.all().flat_map(|it| &it.record).map(|it| it.key.as_str()).collect();
+            assert_eq!(record, ["k1", "k2", "k3"]);
+        },
+    }
+
     /// What serves has nothing to migrate; it waits all the same.
     called_back_while_it_migrates {
         begin: slow,
