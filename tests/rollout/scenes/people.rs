@@ -162,6 +162,30 @@ scenes! {
         end: |world| assert_eq!(running(world, "web"), ["v2"; 4]),
     }
 
+    /// Hosts are live: what is taken out is public no longer, also while a release waits.
+    a_path_and_a_host_are_taken_out {
+        begin: || {
+            let mut world = shop_with(|_| {}, |environment| {
+                let path = |path| json!({"path": path, "component": "web"});
+                environment["spec"]["hosts"] = json!([
+                    {"host": "shop.example.com", "routes": [path("/api"), path("/")]},
+                    {"host": "old.example.com", "routes": [path("/")]},
+                ]);
+            });
+            push_well(&mut world, "v1", "k1");
+            world
+        },
+        acts: [
+            "takes out a path", Settled, |world| edit_environment(world, |spec| { spec.hosts[0].routes.pop(); });
+            "names version 2, which is not built yet", Settled, |world| { assert_eq!(paths(world), ["/", "/api"]); release(world, "v2"); };
+            "takes out a host", Settled, |world| edit_environment(world, |spec| { spec.hosts.pop(); });
+        ],
+        end: |world| {
+            assert!(is(world, Resolved, "WaitingForImage"));
+            assert_eq!(paths(world), ["/api"]);
+        },
+    }
+
     two_environments_of_one_app {
         begin: || {
             let mut world = two();
@@ -185,6 +209,18 @@ scenes! {
             assert_eq!(world.store.stateful_sets.len(), 2);
         },
     }
+}
+
+/// The paths that are published on any host, sorted.
+fn paths(world: &World) -> Vec<String> {
+    let routes = world.store.http_routes.values();
+    let rules = routes.flat_map(|route| &route.spec.rules);
+    let mut paths: Vec<_> = rules
+        .flat_map(|rule| &rule.matches)
+        .map(|known| known.path.value.clone())
+        .collect();
+    paths.sort();
+    paths
 }
 
 fn wipe(world: &mut World) {
