@@ -288,7 +288,7 @@ impl World {
                 let address = address.trim_start_matches("http://");
                 self.by_service(|ip| address.starts_with(&format!("{ip}:")))
             }
-            By::Host { host, path } => self.by_host(host, path),
+            By::Host { host, path, .. } => self.by_host(host, path),
         }
     }
 
