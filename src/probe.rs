@@ -28,7 +28,7 @@ pub enum Answer {
     Yes,
     /// Another status, or an address where nobody listens or speaks.
     No(String),
-    /// No answer in time, or no way to ask.
+    /// No answer in time, or no way to ask, such as a certificate that is not trusted here.
     Unknown(String),
 }
 
@@ -72,17 +72,15 @@ pub async fn ask(client: &reqwest::Client, target: &Probe) -> Answer {
     }
 }
 
-/// Nobody listening is a fact about the target; silence, or a way that is not there, is not.
+/// Nobody listening is a fact about the target; silence, a way that is not there, or a certificate of the gateway is not.
 fn unanswered(fault: &Fault, timeout: Duration) -> Answer {
     match fault {
-        Fault::Refused | Fault::Broken | Fault::Tls(_) | Fault::Address => {
-            Answer::No(fault.to_string())
-        }
+        Fault::Refused | Fault::Broken | Fault::Address => Answer::No(fault.to_string()),
         Fault::TimedOut => Answer::Unknown(format!(
             "it did not answer within {} s",
             timeout.as_secs_f64()
         )),
-        Fault::NoAddress | Fault::NoWay => Answer::Unknown(fault.to_string()),
+        Fault::Tls(_) | Fault::NoAddress | Fault::NoWay => Answer::Unknown(fault.to_string()),
     }
 }
 
@@ -93,6 +91,7 @@ mod tests {
     use axum::http::{HeaderMap, StatusCode};
     use axum::response::Redirect;
     use axum::routing::get;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     /// A server with an answer of every kind; its address.
     async fn served() -> String {
@@ -219,5 +218,37 @@ mod tests {
             .await
             .expect_err("no address");
         assert_eq!(refusal, "the address name.invalid cannot be looked up");
+    }
+
+    #[tokio::test]
+    async fn tls_names_the_host_and_its_fault_is_the_gateways() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("a port");
+        let address = listener.local_addr().expect("its address");
+        let greeted = tokio::spawn(async move {
+            let (mut connection, _) = listener.accept().await.expect("a connection");
+            let mut hello = vec![0; 1024];
+            let length = connection.read(&mut hello).await.expect("a greeting");
+            // A fatal alert, `unrecognized_name`: the gateway has no certificate for this host.
+            let alert = [0x15, 3, 3, 0, 2, 2, 112];
+            connection.write_all(&alert).await.expect("an answer");
+            hello.truncate(length);
+            hello
+        });
+        let through = client_through("shop.example.com", &address.to_string()).await;
+        let probe = Probe {
+            url: format!("https://shop.example.com:{}/", address.port()),
+            host: Some("shop.example.com".into()),
+            timeout: Duration::from_secs(1),
+        };
+        let answer = ask(&through.expect("client"), &probe).await;
+        assert!(
+            matches!(&answer, Answer::Unknown(why) if why.contains("TLS")),
+            "{answer:?}"
+        );
+        let hello = greeted.await.expect("it was greeted");
+        let name = b"shop.example.com";
+        assert!(hello.windows(name.len()).any(|part| part == name));
     }
 }

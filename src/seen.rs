@@ -56,7 +56,7 @@ pub struct SeenEnvironment {
     pub credentials: Option<Credentials>,
     /// Answers of its Web components, by what was asked: consecutive ones for the revision that holds the slots.
     pub checks: BTreeMap<String, Check>,
-    /// Hosts that an older Environment holds: host -> `namespace/name`.
+    /// Hosts that another Environment holds: host -> `namespace/name`.
     pub taken_hosts: BTreeMap<String, String>,
     /// The older Environment with the same database.
     pub database_sharer: Option<String>,

@@ -165,7 +165,7 @@ reasons! {
     /// What the App and the Environment say does not fit together, or this version of the controller cannot read it. Mend
     /// what the message names.
     SpecInvalid: Refused,
-    /// An older Environment has the host. Name another one, or take it out there.
+    /// Another Environment publishes the host, or is older and names it. Name another one, or take it out there.
     HostTaken: Refused,
     /// An older Environment has the database. Give each one of its own.
     DatabaseShared: Refused,

@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 
 use super::Caches;
 use super::intake::{config, keep_guarded, of_environments};
-use super::watches::{Scope, api, child_changed};
+use super::watches::{Scope, api, route_changed};
 use crate::build::http_route::HttpRoute;
 
 const CRD: &str = "httproutes.gateway.networking.k8s.io";
@@ -59,7 +59,7 @@ fn start(caches: &Arc<Caches>, client: &Client, scope: &Scope) -> JoinSet<()> {
     caches.expect_more(parts.len());
     for part in parts {
         let api = api(client, part.as_deref());
-        let changed = child_changed::<HttpRoute>;
+        let changed = route_changed::<HttpRoute>;
         running.spawn(keep_guarded(
             caches.clone(),
             api,
@@ -77,7 +77,7 @@ async fn stop(caches: &Caches, mut running: JoinSet<()>) -> Option<JoinSet<()>> 
     running.shutdown().await;
     let mark = caches.http_routes.mark();
     for change in caches.http_routes.replaced(None, Vec::new(), mark) {
-        child_changed(caches, &change);
+        route_changed(caches, &change);
     }
     caches.set_gateway_api(false);
     None

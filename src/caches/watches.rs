@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use k8s_openapi::api::networking::v1::Ingress;
 use kube::{Api, Client, Resource, ResourceExt};
 use tokio::task::JoinSet;
 
@@ -85,7 +86,7 @@ impl Tasks<'_> {
         self.children::<k8s_openapi::api::core::v1::PersistentVolumeClaim>(&part);
         self.children::<k8s_openapi::api::batch::v1::Job>(&part);
         self.children::<k8s_openapi::api::core::v1::Pod>(&part);
-        self.children::<k8s_openapi::api::networking::v1::Ingress>(&part);
+        self.data(part.clone(), route_changed::<Ingress>);
         self.data(part.clone(), holder_changed::<ConfigMap>);
         self.data(part, holder_changed::<Secret>);
     }
@@ -131,6 +132,21 @@ pub(super) fn child_changed<K: Kept>(caches: &Caches, change: &Change<K>) {
 fn is_holder<K: Kept>(object: &K) -> bool {
     let environment = object.group();
     [names::binding(&environment), names::record(&environment)].contains(&object.name_any())
+}
+
+/// Who publishes a host keeps it: that a route came or went concerns everybody who names the hosts of its Environment.
+pub(super) fn route_changed<K: Kept>(caches: &Caches, change: &Change<K>) {
+    let newest = change.new.as_ref().or(change.old.as_ref());
+    let moved = change.own || change.old.is_none() || change.new.is_none();
+    if let Some(route) = newest.filter(|_| moved) {
+        let place = Place::new(&change.place.namespace, route.group());
+        let environment = caches.environments.get(&place);
+        let hosts = environment.iter().flat_map(|found| &found.spec.hosts);
+        let others: BTreeSet<Place> = hosts.flat_map(|host| caches.by_host(&host.host)).collect();
+        let others = others.iter().filter(|other| **other != place);
+        others.for_each(|other| caches.triggers.look(other));
+    }
+    child_changed(caches, change);
 }
 
 /// A Secret or a ConfigMap may say which database its Environment has.

@@ -101,30 +101,18 @@ async fn measure(question: &CheckQuestion, ctx: &Context) -> Answer {
             probe::ask(&ctx.probes, &probe).await
         }
         By::Tcp(address) => connect(address).await,
-        By::Host { host, path } => by_host(&question.key, host, path, ctx).await,
+        By::Host {
+            address,
+            host,
+            path,
+        } => by_host(address, host, path).await,
     }
 }
 
-/// Through the configured address, with the scheme of the check's key.
-async fn by_host(key: &str, host: &str, path: &str, ctx: &Context) -> Answer {
-    let scheme = if key.starts_with("https://") {
-        "https"
-    } else {
-        "http"
-    };
-    let Some(address) = &ctx.config.routing.address else {
-        let probe = Probe {
-            url: format!("{scheme}://{host}{path}"),
-            host: None,
-            timeout: TIMEOUT,
-        };
-        return probe::ask(&ctx.probes, &probe).await;
-    };
-    let authority = address.parse::<http::uri::Authority>();
-    let port = authority.ok().and_then(|authority| authority.port_u16());
-    let port = port.map_or(String::new(), |port| format!(":{port}"));
+/// Through the gateway's address.
+async fn by_host(address: &str, host: &str, path: &str) -> Answer {
     let probe = Probe {
-        url: format!("{scheme}://{host}{port}{path}"),
+        url: url(address, host, path),
         host: Some(host.to_owned()),
         timeout: TIMEOUT,
     };
@@ -132,6 +120,18 @@ async fn by_host(key: &str, host: &str, path: &str, ctx: &Context) -> Answer {
         Ok(client) => probe::ask(&client, &probe).await,
         Err(why) => Answer::Unknown(why),
     }
+}
+
+/// An address says nothing of TLS but by its port.
+fn url(address: &str, host: &str, path: &str) -> String {
+    let authority = address.parse::<http::uri::Authority>();
+    let port = authority.ok().and_then(|authority| authority.port_u16());
+    let scheme = match port {
+        Some(443 | 8443) => "https",
+        _ => "http",
+    };
+    let port = port.map_or(String::new(), |port| format!(":{port}"));
+    format!("{scheme}://{host}{port}{path}")
 }
 
 async fn connect(address: &str) -> Answer {
@@ -186,6 +186,15 @@ mod tests {
         assert!(!counted.is_due(after(999)));
         assert!(counted.is_due(after(1000)));
         assert!(counted.is_due(after(-5)));
+    }
+
+    #[test]
+    fn hosts_are_asked_by_tls_on_its_ports() {
+        let asked = |address| url(address, "shop.example.com", "/health");
+        assert_eq!(asked("edge"), "http://shop.example.com/health");
+        assert_eq!(asked("10.0.0.10:80"), "http://shop.example.com:80/health");
+        assert_eq!(asked("[::1]:443"), "https://shop.example.com:443/health");
+        assert_eq!(asked("edge:8443"), "https://shop.example.com:8443/health");
     }
 
     #[tokio::test]

@@ -57,9 +57,7 @@ pub fn accept(seen: &SeenEnvironment) -> Result<Effective, Gate> {
     match seen.taken_hosts.iter().next() {
         Some((host, holder)) => Err(Gate::new(
             Reason::HostTaken,
-            format!(
-                "Host '{host}' belongs to the older Environment '{holder}'; another host must be named"
-            ),
+            format!("Host '{host}' belongs to Environment '{holder}'; another host must be named"),
         )),
         None => unshared(seen).map(|()| effective),
     }

@@ -21,6 +21,9 @@ pub enum Guarded {
     Service,
 }
 
+/// Lists of routes, which an apply replaces as a whole: an item more is a host or a path that nobody wants any more.
+const WHOLE: [&str; 3] = ["/spec/parentRefs", "/spec/hostnames", "/spec/rules"];
+
 /// The change that brings what is there to what shall be; `None` when it is there already.
 ///
 /// Additions of others that are `left` alone came back right after they were removed: nobody gains from a fight.
@@ -46,7 +49,9 @@ where
         .map(|path| addition(&kind, &name, path))
         .collect();
     foreign.retain(|path| !left.contains(path));
-    let same = covers(&wanted, &present, "") && owned_alike(object.meta(), live.meta());
+    let same = covers(&wanted, &present, "")
+        && extras_at(&WHOLE, &wanted, &present).is_empty()
+        && owned_alike(object.meta(), live.meta());
     if same && foreign.is_empty() {
         return None;
     }
@@ -93,12 +98,16 @@ pub fn foreign<K: Serialize>(object: &K, live: &K, guarded: Guarded) -> Vec<Stri
 
 /// What stands in the guarded parts and was not rendered, as paths.
 fn additions(wanted: &Value, present: &Value, guarded: Guarded) -> Vec<String> {
-    let mut found = Vec::new();
     let pointers: &[&str] = match guarded {
         Guarded::Nothing => &[],
         Guarded::Template => &["/spec/template"],
         Guarded::Service => &["/spec/selector", "/spec/ports"],
     };
+    extras_at(pointers, wanted, present)
+}
+
+fn extras_at(pointers: &[&str], wanted: &Value, present: &Value) -> Vec<String> {
+    let mut found = Vec::new();
     for pointer in pointers {
         let empty = Value::Null;
         let wanted = wanted.pointer(pointer).unwrap_or(&empty);
@@ -251,6 +260,8 @@ fn value<K: Serialize>(object: &K) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::build::http_route::HttpRoute;
+    use k8s_openapi::api::networking::v1::Ingress;
     use serde_json::json;
 
     #[test]
@@ -268,6 +279,48 @@ mod tests {
         assert!(covers(&wanted, &present, ""));
         assert!(!covers(&json!({"a": 2}), &present, ""));
         assert!(!covers(&json!({"c": 2}), &present, ""));
+    }
+
+    #[test]
+    fn a_path_or_a_listener_that_is_taken_out_of_a_route_is_a_change() {
+        let route = |section: Option<&str>, paths: &[&str]| -> HttpRoute {
+            let rules: Vec<_> = paths
+                .iter()
+                .map(|path| json!({"matches": [{"path": {"type": "PathPrefix", "value": path}}]}))
+                .collect();
+            let parent = json!({"name": "public", "sectionName": section});
+            serde_json::from_value(json!({
+                "apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "metadata": {"name": "shop"},
+                "spec": {"parentRefs": [parent], "hostnames": ["shop.example.com"], "rules": rules},
+            }))
+            .unwrap()
+        };
+        let live = route(Some("https"), &["/api", "/"]);
+        let differs = |wanted| change(wanted, Some(&live), Guarded::Nothing, &BTreeSet::new());
+        assert!(differs(route(Some("https"), &["/api", "/"])).is_none());
+        assert!(differs(route(Some("https"), &["/api"])).is_some());
+        assert!(differs(route(None, &["/api", "/"])).is_some());
+    }
+
+    #[test]
+    fn a_path_that_is_taken_out_of_an_ingress_is_a_change() {
+        let ingress = |paths: &[&str]| -> Ingress {
+            let paths: Vec<_> = paths
+                .iter()
+                .map(|path| json!({"path": path, "pathType": "Prefix", "backend": {}}))
+                .collect();
+            let rules = json!([{"host": "shop.example.com", "http": {"paths": paths}}]);
+            serde_json::from_value(json!({"metadata": {"name": "shop"}, "spec": {"rules": rules}}))
+                .unwrap()
+        };
+        let mut live = ingress(&["/api", "/"]);
+        let differs = |wanted, live: &Ingress| {
+            change(wanted, Some(live), Guarded::Nothing, &BTreeSet::new()).is_some()
+        };
+        assert!(differs(ingress(&["/api"]), &live));
+        // The cluster's default class is the apiserver's to write.
+        live.spec.as_mut().unwrap().ingress_class_name = Some("nginx".to_owned());
+        assert!(!differs(ingress(&["/api", "/"]), &live));
     }
 
     #[test]

@@ -42,6 +42,8 @@ pub fn finish(situation: &Situation<'_>, plan: &mut Plan) {
         .is_some_and(Gate::is_open);
     if is_complete(situation, verified) {
         prune(situation, plan);
+    } else {
+        withdraw(situation.seen, plan);
     }
     // Facts first: what acts on them comes after, also when the controller ends in between.
     plan.steps.sort_by_key(rank);
@@ -98,6 +100,21 @@ fn prune(situation: &Situation<'_>, plan: &mut Plan) {
         .filter(|(key, _)| !plan.wanted.contains(key))
         .collect();
     for (key, uid) in unwanted {
+        plan.push(ConditionType::Verified, Action::Delete { key, uid });
+    }
+}
+
+/// Hosts are live: what is published on one that the Environment does not hold any more goes, whatever a release waits for.
+fn withdraw(seen: &SeenEnvironment, plan: &mut Plan) {
+    let environment = &seen.environment;
+    let hosts = environment.spec.hosts.iter().map(|host| &host.host);
+    let named: BTreeSet<String> = hosts
+        .filter(|host| !seen.taken_hosts.contains_key(*host))
+        .map(|host| names::route(&environment.name_any(), host))
+        .collect();
+    let is_route = |key: &Key| matches!(key.kind, "HTTPRoute" | "Ingress");
+    let routes = owned(seen).into_iter().filter(|(key, _)| is_route(key));
+    for (key, uid) in routes.filter(|(key, _)| !named.contains(&key.name)) {
         plan.push(ConditionType::Verified, Action::Delete { key, uid });
     }
 }

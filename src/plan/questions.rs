@@ -100,7 +100,7 @@ pub fn database(seen: &SeenEnvironment) -> Option<DatabaseQuestion> {
 /// A check of a Web component after the rollout.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CheckQuestion {
-    /// Key in [`SeenEnvironment::checks`], such as `web` or `https://shop.example.com/`.
+    /// Key in [`SeenEnvironment::checks`], such as `web` or `web on shop.example.com`.
     pub key: String,
     /// The revision whose rollout it checks: answers for another one do not count.
     pub revision: i64,
@@ -115,8 +115,10 @@ pub enum By {
     Http(String),
     /// A TCP connection to `address:port`.
     Tcp(String),
-    /// GET of the path on this host, through the gateway's address of the configuration.
+    /// GET of a path on a host, through the gateway.
     Host {
+        /// The address of the configuration.
+        address: String,
         /// The host.
         host: String,
         /// The path.

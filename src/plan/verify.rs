@@ -1,4 +1,5 @@
-//! `Verified`: after the rollout each Web component answers, three times in a row, through its Service and its hosts.
+//! `Verified`: after the rollout each Web component answers, three times in a row, through its Service and, by the address of the
+//! configuration, through its hosts.
 
 use jiff::SignedDuration;
 use kube::ResourceExt;
@@ -134,14 +135,15 @@ fn of_component(
             by,
         });
     }
-    let routed = seen.config.routing.address.is_some()
-        && matches!(seen.routing, Routing::Gateway { .. } | Routing::Ingress(_))
+    let routed = matches!(seen.routing, Routing::Gateway { .. } | Routing::Ingress(_))
         && route::answers(seen).is_open();
-    if let (true, Some(path)) = (routed, &rendered.health_path) {
+    let address = seen.config.routing.address.as_ref().filter(|_| routed);
+    if let (Some(address), Some(path)) = (address, &rendered.health_path) {
         questions.extend(hosts(seen, rendered).map(|host| CheckQuestion {
             key: format!("{} on {host}", rendered.name),
             revision: revision.number,
             by: By::Host {
+                address: address.clone(),
                 host: host.to_owned(),
                 path: path.clone(),
             },

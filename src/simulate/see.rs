@@ -12,7 +12,7 @@ use super::actors::is_ready;
 use super::script::Runs;
 use super::store::{Shelf, Stored};
 use super::world::World;
-use crate::api::{App, Environment, labels};
+use crate::api::{App, Environment, Reason, labels};
 use crate::build::names;
 use crate::caches::Place;
 use crate::observe::belongs;
@@ -163,26 +163,55 @@ impl World {
     }
 
     fn older<'w>(&'w self, than: &'w Environment) -> impl Iterator<Item = &'w Arc<Environment>> {
-        let age = |environment: &Environment| {
-            (
-                environment.creation_timestamp().map(|time| time.0),
-                Place::of(environment),
-            )
-        };
         let others = self.store.environments.values().chain(&self.neighbours);
         others.filter(move |other| age(other) < age(than))
     }
 
     fn taken_hosts(&self, environment: &Environment) -> BTreeMap<String, String> {
-        let mut taken = BTreeMap::new();
-        for older in self.older(environment) {
-            for host in environment.spec.hosts.iter().map(|host| &host.host) {
-                if older.spec.hosts.iter().any(|known| known.host == *host) {
-                    taken.insert(host.clone(), full_name(older));
-                }
-            }
-        }
-        taken
+        let hosts = environment.spec.hosts.iter().map(|host| &host.host);
+        let held = hosts.filter_map(|host| {
+            let names = |other: &&Arc<Environment>| {
+                other.spec.hosts.iter().any(|known| known.host == *host)
+            };
+            let seniority = |other: &Environment| {
+                let since = self.published(other, host).unwrap_or(Timestamp::MAX);
+                (since, age(other))
+            };
+            let others = self.store.environments.values().chain(&self.neighbours);
+            let holder = others
+                .filter(names)
+                .min_by_key(|other| seniority(other))
+                .filter(|other| seniority(other) < seniority(environment))?;
+            Some((host.clone(), full_name(holder)))
+        });
+        held.collect()
+    }
+
+    /// Since when an Environment publishes a host, if it does. The routes of a neighbour are not known: what serves is
+    /// published where nobody else has the host.
+    fn published(&self, environment: &Environment, host: &str) -> Option<Timestamp> {
+        let name = names::route(&environment.name_any(), host);
+        let route = owned(&self.store.http_routes, environment).remove(&name);
+        let ingress = owned(&self.store.ingresses, environment).remove(&name);
+        let created = [
+            route.and_then(|route| route.creation_timestamp()),
+            ingress.and_then(|ingress| ingress.creation_timestamp()),
+        ];
+        let since = created.into_iter().flatten().map(|time| time.0).min();
+        let is_neighbour = || {
+            let mut known = self.neighbours.iter();
+            known.any(|known| known.metadata.uid == environment.metadata.uid)
+        };
+        let status = environment.status.as_ref().filter(|status| {
+            let taken = Reason::HostTaken.as_str();
+            status.serving.is_some() && !status.conditions.iter().any(|known| known.reason == taken)
+        });
+        let elsewhere = || {
+            status
+                .filter(|_| is_neighbour())
+                .and_then(|_| age(environment).0)
+        };
+        since.or_else(elsewhere)
     }
 
     fn database_sharer(&self, environment: &Environment, children: &Children) -> Option<String> {
@@ -288,7 +317,7 @@ impl World {
                 let address = address.trim_start_matches("http://");
                 self.by_service(|ip| address.starts_with(&format!("{ip}:")))
             }
-            By::Host { host, path } => self.by_host(host, path),
+            By::Host { host, path, .. } => self.by_host(host, path),
         }
     }
 
@@ -357,6 +386,12 @@ impl World {
             None => probe::Answer::No("it answered 404".to_owned()),
         }
     }
+}
+
+/// What decides who is older.
+fn age(environment: &Environment) -> (Option<Timestamp>, Place) {
+    let created = environment.creation_timestamp().map(|time| time.0);
+    (created, Place::of(environment))
 }
 
 fn owned<K: Stored>(shelf: &Shelf<K>, environment: &Environment) -> Shelf<K> {

@@ -268,9 +268,7 @@ fn the_older_environment_keeps_a_host() {
         let holder = format!("{}/shop", place.namespace);
         assert_eq!(
             message,
-            format!(
-                "Host '{host}' belongs to the older Environment '{holder}'; another host must be named"
-            )
+            format!("Host '{host}' belongs to Environment '{holder}'; another host must be named")
         );
         served.still().await;
         assert_eq!(older.ask("/health").await.expect("an answer").1, "v1");

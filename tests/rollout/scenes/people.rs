@@ -1,6 +1,7 @@
 //! What people do beside releasing: suspend, delete, wipe, meddle.
 
 use k8s_openapi::api::apps::v1::Deployment;
+use kube::ResourceExt;
 use serde_json::json;
 use towpath::api::ConditionType::*;
 use towpath::api::{Environment, labels};
@@ -162,6 +163,30 @@ scenes! {
         end: |world| assert_eq!(running(world, "web"), ["v2"; 4]),
     }
 
+    /// Hosts are live: what is taken out is public no longer, also while a release waits.
+    a_path_and_a_host_are_taken_out {
+        begin: || {
+            let mut world = shop_with(|_| {}, |environment| {
+                let path = |path| json!({"path": path, "component": "web"});
+                environment["spec"]["hosts"] = json!([
+                    {"host": "shop.example.com", "routes": [path("/api"), path("/")]},
+                    {"host": "old.example.com", "routes": [path("/")]},
+                ]);
+            });
+            push_well(&mut world, "v1", "k1");
+            world
+        },
+        acts: [
+            "takes out a path", Settled, |world| edit_environment(world, |spec| { spec.hosts[0].routes.pop(); });
+            "names version 2, which is not built yet", Settled, |world| { assert_eq!(paths(world), ["/", "/api"]); release(world, "v2"); };
+            "takes out a host", Settled, |world| edit_environment(world, |spec| { spec.hosts.pop(); });
+        ],
+        end: |world| {
+            assert!(is(world, Resolved, "WaitingForImage"));
+            assert_eq!(paths(world), ["/api"]);
+        },
+    }
+
     two_environments_of_one_app {
         begin: || {
             let mut world = two();
@@ -185,6 +210,55 @@ scenes! {
             assert_eq!(world.store.stateful_sets.len(), 2);
         },
     }
+
+    /// Who publishes a host keeps it, also from an older Environment that names it later.
+    an_older_environment_names_a_host_that_is_served {
+        begin: two,
+        acts: [
+            "makes another Environment, with a host of its own", Settled, |world| {
+                let mut other = environment();
+                other["metadata"]["name"] = "other".into();
+                other["spec"]["hosts"][0]["host"] = "other.example.com".into();
+                declare::<Environment>(world, other);
+            };
+            "names the other one's host too", Settled, |world| edit_environment(world, |spec| {
+                let host = towpath::api::environment::Host { host: "other.example.com".to_owned(), ..spec.hosts[0].clone() };
+                spec.hosts.push(host);
+            });
+            "takes it out again", Settled, |world| {
+                assert!(is(world, Ready, "HostTaken"));
+                assert_eq!(hosts(world, "other"), ["other.example.com"]);
+                edit_environment(world, |spec| { spec.hosts.pop(); });
+            };
+        ],
+        end: |world| {
+            assert!(is(world, Ready, "Ready"));
+            assert_eq!((hosts(world, "shop"), hosts(world, "other")), (vec!["shop.example.com".to_owned()], vec!["other.example.com".to_owned()]));
+        },
+    }
+}
+
+/// The paths that are published on any host, sorted.
+fn paths(world: &World) -> Vec<String> {
+    let routes = world.store.http_routes.values();
+    let rules = routes.flat_map(|route| &route.spec.rules);
+    let mut paths: Vec<_> = rules
+        .flat_map(|rule| &rule.matches)
+        .map(|known| known.path.value.clone())
+        .collect();
+    paths.sort();
+    paths
+}
+
+/// The hosts that an Environment publishes, sorted.
+fn hosts(world: &World, environment: &str) -> Vec<String> {
+    let routes = world.store.http_routes.values();
+    let ours = routes.filter(|route| route.labels()[labels::ENVIRONMENT] == environment);
+    let mut hosts: Vec<_> = ours
+        .flat_map(|route| route.spec.hostnames.clone())
+        .collect();
+    hosts.sort();
+    hosts
 }
 
 fn wipe(world: &mut World) {
