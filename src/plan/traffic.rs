@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 
 use kube::ResourceExt;
 
+use super::verify;
 use crate::api::Environment;
 use crate::api::app::Role;
+use crate::api::environment::Route;
 use crate::build::names;
 use crate::revision::Revision;
 use crate::seen::SeenEnvironment;
@@ -55,7 +57,7 @@ pub fn published(seen: &SeenEnvironment, held: &Revision) -> Vec<Published> {
             .routes
             .iter()
             .filter_map(|route| {
-                let backends = backends(environment, held, &route.component)?;
+                let backends = ready(seen, held, &host.host, route)?;
                 Some(PublishedRoute {
                     path: route.path.clone(),
                     backends,
@@ -76,6 +78,81 @@ pub fn published(seen: &SeenEnvironment, held: &Revision) -> Vec<Published> {
     })
     .filter(|published| !published.routes.is_empty())
     .collect()
+}
+
+/// A component without a pod that takes requests takes over none from one that has some. A path whose component the held
+/// revision lacks stays where it is, as long as that is to stay.
+fn ready(
+    seen: &SeenEnvironment,
+    held: &Revision,
+    host: &str,
+    route: &Route,
+) -> Option<Vec<Backend>> {
+    let wanted = backends(&seen.environment, held, &route.component);
+    let takes_requests = |backends: &Vec<Backend>| {
+        let mut known = backends.iter();
+        !backends.is_empty() && known.all(|backend| available(seen, &backend.service) > 0)
+    };
+    if wanted.as_ref().is_some_and(takes_requests) {
+        return wanted;
+    }
+    let is_held = |backend: &Backend| {
+        held.decided.components.iter().any(|rendered| {
+            let slot = names::slot(
+                &seen.environment.name_any(),
+                &rendered.name,
+                names::ACTIVE_SLOT,
+            );
+            slot == backend.service
+        })
+    };
+    present(seen, host, &route.path)
+        .filter(takes_requests)
+        .filter(|present| wanted.is_some() || present.iter().all(is_held))
+        .or(wanted)
+}
+
+/// A slot's Service and its Deployment have one name.
+fn available(seen: &SeenEnvironment, slot: &str) -> i32 {
+    let live = seen.children.deployments.get(slot);
+    let status = live.and_then(|live| live.status.as_ref());
+    status
+        .and_then(|status| status.available_replicas)
+        .unwrap_or(0)
+}
+
+/// Where the requests of a path go now.
+fn present(seen: &SeenEnvironment, host: &str, path: &str) -> Option<Vec<Backend>> {
+    let name = names::route(&seen.environment.name_any(), host);
+    let live = seen.children.http_routes.get(&name);
+    let rules = live.into_iter().flat_map(|live| &live.spec.rules);
+    let by_route = rules.filter_map(|rule| {
+        let backends = rule.backend_refs.iter().map(|backend| Backend {
+            service: backend.name.clone(),
+            port: backend.port,
+            weight: backend.weight,
+        });
+        Some((&rule.matches.first()?.path.value, backends.collect()))
+    });
+    let live = seen.children.ingresses.get(&name);
+    let rules = live.and_then(|live| live.spec.as_ref()?.rules.as_ref());
+    let paths = rules
+        .into_iter()
+        .flatten()
+        .filter_map(|rule| rule.http.as_ref());
+    let by_ingress = paths.flat_map(|http| &http.paths).filter_map(|known| {
+        let service = known.backend.service.as_ref()?;
+        let backend = Backend {
+            service: service.name.clone(),
+            port: service.port.as_ref()?.number?,
+            weight: 1,
+        };
+        Some((known.path.as_ref()?, vec![backend]))
+    });
+    let known = by_ingress.chain(by_route);
+    let covering = known.filter(|(prefix, _)| verify::matches(prefix, path));
+    let longest = covering.max_by_key(|(prefix, _)| prefix.len());
+    longest.map(|(_, backends)| backends)
 }
 
 /// `RollingUpdate` has one slot, which gets everything.

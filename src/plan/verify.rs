@@ -168,7 +168,7 @@ fn hosts<'a>(seen: &'a SeenEnvironment, rendered: &'a Rendered) -> impl Iterator
 }
 
 /// Whether a path lies under a prefix, by whole segments.
-fn matches(prefix: &str, path: &str) -> bool {
+pub(super) fn matches(prefix: &str, path: &str) -> bool {
     let prefix = prefix.trim_end_matches('/');
     path == prefix
         || path

@@ -6,6 +6,8 @@ use k8s_openapi::api::apps::v1::Deployment;
 use kube::ResourceExt;
 use serde_json::json;
 use towpath::api::ConditionType::*;
+use towpath::api::app::Component;
+use towpath::api::environment::Route;
 use towpath::api::{Reason, labels};
 use towpath::plan::health;
 use towpath::simulate::{Build, Migrates, Runs, World};
@@ -293,4 +295,44 @@ scenes! {
         ],
         end: |world| assert_eq!(running(world, "web"), ["v2", "v2"]),
     }
+
+    /// Requests of a path go where a pod takes them: to a new component when it has one, and never when it fails.
+    a_path_moves_to_a_new_component_that_fails {
+        begin: || second(runs(Runs::NeverReady)),
+        acts: [
+            "names version 2, which never becomes ready, and moves a path to a new component", Settled, |world| {
+                edit_app(world, |spec| {
+                    let api = Component { name: "api".to_owned(), ..spec.components[0].clone() };
+                    spec.components.push(api);
+                });
+                edit_environment(world, |spec| {
+                    let api = Route { path: "/api".to_owned(), component: "api".to_owned() };
+                    spec.hosts[0].routes.push(api);
+                    spec.release.image = Some(image("v2"));
+                });
+            };
+            "looks where it goes", Once(|world| is(world, RolledOut, "RollingOut") && revisions(world).len() == 2), |world| {
+                assert_eq!(backends(world), ["shop-web-a", "shop-web-a"]);
+            };
+            "names version 3", Settled, |world| {
+                assert!(is(world, Ready, "RolledBack"));
+                assert_eq!(backends(world), ["shop-web-a", "shop-web-a"]);
+                release(world, "v3");
+            };
+        ],
+        end: |world| {
+            assert!(is(world, Ready, "Ready"));
+            assert_eq!(backends(world), ["shop-api-a", "shop-web-a"]);
+        },
+    }
+}
+
+/// Where the paths of the host go, the longest first.
+fn backends(world: &World) -> Vec<String> {
+    let routes = world.store.http_routes.values();
+    let rules = routes.flat_map(|route| &route.spec.rules);
+    rules
+        .flat_map(|rule| &rule.backend_refs)
+        .map(|backend| backend.name.clone())
+        .collect()
 }
