@@ -91,11 +91,6 @@ pub fn covers(wanted: &Value, present: &Value, key: &str) -> bool {
     }
 }
 
-/// What others added to the guarded parts of an object, as paths.
-pub fn foreign<K: Serialize>(object: &K, live: &K, guarded: Guarded) -> Vec<String> {
-    additions(&value(object), &value(live), guarded)
-}
-
 /// What stands in the guarded parts and was not rendered, as paths.
 fn additions(wanted: &Value, present: &Value, guarded: Guarded) -> Vec<String> {
     let pointers: &[&str] = match guarded {

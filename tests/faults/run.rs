@@ -246,16 +246,13 @@ impl Process {
     async fn pass(&mut self, place: &Place) {
         self.due.remove(place);
         let name = ObjectRef::new(&place.name).within(&place.namespace);
-        let Some(object) = self.ctx.caches.triggers.names().get(&name) else {
+        if self.ctx.caches.triggers.names().get(&name).is_none() {
             reconcile::forget(place, &self.ctx);
             return;
-        };
+        }
         let wait = match reconcile::look(place, &self.ctx).await {
             Ok(wait) => wait,
-            Err(_) => {
-                let _ = object;
-                Some(self.ctx.failures.next_delay(place))
-            }
+            Err(_) => Some(self.ctx.failures.next_delay(place)),
         };
         if let Some(wait) = wait {
             self.due.insert(place.clone(), now() + wait);
