@@ -215,7 +215,7 @@ reasons! {
     RegistrySilent: Unknown,
     /// A ConfigMap or a Secret could not be read. The message says why; it is read again by itself.
     ReferenceUnknown: Unknown,
-    /// The database did not answer. It is asked again every ten seconds.
+    /// The database did not answer. It is asked again after five seconds, then ever later, after 80 seconds at most.
     DatabaseSilent: Unknown,
     /// The apiserver did not answer, or this version of the controller cannot read the App: the message tells which. It is
     /// tried again.

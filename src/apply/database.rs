@@ -44,7 +44,7 @@ impl Writer<'_> {
             Ok(Ok(done)) => Ok(done),
             Ok(Err(Failure::Refused(why))) => Err(Stop::Refused(Reason::DatabaseRefused, why)),
             Ok(Err(Failure::Silent(why))) => Err(Stop::Refused(Reason::DatabaseSilent, why)),
-            Err(_) => Err(Stop::Refused(Reason::DatabaseSilent, silence())),
+            Err(_) => Err(Stop::Refused(Reason::DatabaseSilent, silence(TIMEOUT))),
         }
     }
 }

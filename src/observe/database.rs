@@ -16,7 +16,7 @@ const TIMEOUT: Duration = Duration::from_secs(15);
 /// How long an answer is good enough where an older one is.
 const GOOD: SignedDuration = SignedDuration::from_mins(5);
 
-/// How long nobody is asked again who did not answer; twice as long each time, up to the longest.
+/// How long a database that did not answer is not asked again: each time twice as long, up to [`LONGEST_PAUSE`].
 const PAUSE: SignedDuration = SignedDuration::from_secs(5);
 const LONGEST_PAUSE: SignedDuration = SignedDuration::from_secs(80);
 
@@ -68,7 +68,7 @@ pub(super) async fn ask(seen: &SeenEnvironment, ctx: &Context) -> Option<Answer>
         return Some(known.answer.clone());
     }
     let looked = tokio::time::timeout(TIMEOUT, ctx.databases.look(&access, &asked.question)).await;
-    let answer = looked.unwrap_or_else(|_| Answer::Silent(silence()));
+    let answer = looked.unwrap_or_else(|_| Answer::Silent(silence(TIMEOUT)));
     let before = last.filter(|last| last.access == access);
     let before = before.and_then(|last| last.pause);
     let pause = matches!(answer, Answer::Silent(_)).then(|| longer(before));
@@ -107,8 +107,8 @@ fn access(
 }
 
 /// What is said of a database that takes too long.
-pub(crate) fn silence() -> String {
-    format!("The database did not answer within {} s", TIMEOUT.as_secs())
+pub(crate) fn silence(within: Duration) -> String {
+    format!("The database did not answer within {} s", within.as_secs())
 }
 
 #[cfg(test)]
