@@ -7,7 +7,7 @@ use towpath::api::{ConditionType, Reason};
 use crate::harness::database::Database;
 use crate::harness::images::{self, Layer};
 use crate::harness::place::part;
-use crate::harness::{Load, Shop, Wanted, audit, seconds, together};
+use crate::harness::{Load, READY, Shop, Wanted, audit, seconds, together};
 
 #[test]
 fn an_app_edited_during_a_migration_waits_for_it() {
@@ -229,17 +229,21 @@ fn a_migration_that_never_started_makes_way() {
             .await;
         shop.release("v2").await;
         shop.until_ready().await;
-        let left: Vec<String> = shop
-            .jobs()
-            .await
-            .iter()
-            .map(ResourceExt::name_any)
-            .collect();
-        assert_eq!(
-            left,
-            ["shop-migrate-3"],
-            "the migration that never began is gone"
-        );
+        place
+            .until("only the last migration is left", READY, async || {
+                let left: Vec<String> = shop
+                    .jobs()
+                    .await
+                    .iter()
+                    .map(ResourceExt::name_any)
+                    .collect();
+                if left == ["shop-migrate-3"] {
+                    Ok(())
+                } else {
+                    Err(format!("there are {left:?}"))
+                }
+            })
+            .await;
         let record = Database::connect(place, "shop").await.record().await;
         let revisions: Vec<i64> = record.iter().map(|(_, revision)| *revision).collect();
         assert_eq!(revisions, [1, 3], "{record:?}");
