@@ -4,12 +4,15 @@ pub mod app;
 pub mod condition;
 pub mod environment;
 pub mod labels;
+pub mod preview;
 mod rules;
 pub mod shared;
+pub mod template;
 
 pub use app::{App, AppSpec, Component, Role};
 pub use condition::{ConditionType, Reason};
 pub use environment::{Environment, EnvironmentSpec, EnvironmentStatus};
+pub use preview::{Preview, PreviewSpec, PreviewStatus};
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
@@ -25,7 +28,7 @@ pub const GROUP: &str = "towpath.dev";
 /// before its rules see the object.
 #[must_use]
 pub fn crds() -> Vec<CustomResourceDefinition> {
-    let mut crds = vec![App::crd(), Environment::crd()];
+    let mut crds = vec![App::crd(), Environment::crd(), Preview::crd()];
     for version in crds.iter_mut().flat_map(|crd| &mut crd.spec.versions) {
         if let Some(schema) = version
             .schema

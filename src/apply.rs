@@ -11,11 +11,15 @@ mod stop;
 
 pub(crate) use change::replaced;
 
-use kube::ResourceExt;
+use std::sync::Arc;
 
-use crate::api::{ConditionType, Environment, Reason};
+use k8s_openapi::api::apps::v1::ControllerRevision;
+use kube::ResourceExt;
+use kube::core::ObjectMeta;
+
+use crate::api::{ConditionType, Environment, Preview, Reason};
 use crate::caches::{Kept, Place};
-use crate::context::Context;
+use crate::context::{Context, Memory};
 use crate::error::{Error, Verb};
 use crate::plan::{Action, Plan};
 use stop::Stop;
@@ -51,9 +55,53 @@ impl Acted {
     }
 }
 
+/// Whose plan it is, and who owns what it makes.
+#[derive(Clone, Copy, Debug)]
+pub enum Owner<'a> {
+    /// An Environment.
+    Environment(&'a Environment),
+    /// A Preview.
+    Preview(&'a Preview),
+}
+
+impl<'a> From<&'a Environment> for Owner<'a> {
+    fn from(environment: &'a Environment) -> Self {
+        Self::Environment(environment)
+    }
+}
+
+impl<'a> From<&'a Preview> for Owner<'a> {
+    fn from(preview: &'a Preview) -> Self {
+        Self::Preview(preview)
+    }
+}
+
+impl<'a> Owner<'a> {
+    /// Its kind.
+    pub(crate) fn kind(self) -> &'static str {
+        match self {
+            Self::Environment(_) => "Environment",
+            Self::Preview(_) => "Preview",
+        }
+    }
+
+    /// Its metadata.
+    pub(crate) fn meta(self) -> &'a ObjectMeta {
+        match self {
+            Self::Environment(environment) => &environment.metadata,
+            Self::Preview(preview) => &preview.metadata,
+        }
+    }
+
+    /// Its name.
+    pub(crate) fn name(self) -> &'a str {
+        self.meta().name.as_deref().unwrap_or_default()
+    }
+}
+
 /// Sends what the plan asks for.
-pub async fn run(plan: &Plan, environment: &Environment, ctx: &Context) -> Acted {
-    let writer = Writer::new(environment, ctx);
+pub async fn run<'a, S>(plan: &Plan<S>, owner: impl Into<Owner<'a>>, ctx: &'a Context) -> Acted {
+    let writer = Writer::new(owner.into(), ctx);
     let mut acted = Acted::default();
     for step in &plan.steps {
         match writer.take(&step.action).await {
@@ -64,19 +112,21 @@ pub async fn run(plan: &Plan, environment: &Environment, ctx: &Context) -> Acted
     acted
 }
 
-/// Writes for one Environment.
+/// Writes for one owner.
 struct Writer<'a> {
-    environment: &'a Environment,
+    owner: Owner<'a>,
+    memory: Arc<Memory>,
     namespace: String,
     ctx: &'a Context,
 }
 
 impl<'a> Writer<'a> {
-    fn new(environment: &'a Environment, ctx: &'a Context) -> Self {
-        let namespace = environment.namespace().unwrap_or_default();
+    fn new(owner: Owner<'a>, ctx: &'a Context) -> Self {
+        let meta = owner.meta();
         Self {
-            environment,
-            namespace,
+            owner,
+            memory: ctx.memories.at(owner.kind(), meta),
+            namespace: meta.namespace.clone().unwrap_or_default(),
             ctx,
         }
     }
@@ -84,7 +134,8 @@ impl<'a> Writer<'a> {
     async fn take(&self, action: &Action) -> Result<(), Stop> {
         match action {
             Action::Decide(revision) => self.decide(revision).await,
-            Action::Record(fact) => self.record(fact).await,
+            Action::Record(fact) => self.record::<ControllerRevision>(fact).await,
+            Action::Note(fact) => self.record::<Preview>(fact).await,
             Action::Copy(config_map) => self.create(&**config_map).await,
             Action::Migrate(job) => self.create(&**job).await,
             Action::Invent { secret, generate } => self.invent(secret, generate).await,
@@ -92,6 +143,8 @@ impl<'a> Writer<'a> {
             Action::StatefulSet(change) => self.change(change).await,
             Action::Service(change) => self.change(change).await,
             Action::Budget(change) => self.change(change).await,
+            Action::NetworkPolicy(change) => self.change(change).await,
+            Action::Environment(change) => self.stamp(change).await,
             Action::HttpRoute(change) => self.change(change).await,
             Action::Ingress(change) => self.change(change).await,
             Action::Volume(change) => self.change(change).await,

@@ -10,7 +10,7 @@ mod watches;
 
 pub use named::Named;
 pub use shelf::{Change, Shelf};
-pub use triggers::{EnvironmentMeta, Triggers};
+pub use triggers::{NameOf, Triggers};
 pub use watches::{Scope, watch};
 
 use std::collections::BTreeSet;
@@ -23,7 +23,7 @@ use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment, StatefulSet};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Secret, Service};
-use k8s_openapi::api::networking::v1::Ingress;
+use k8s_openapi::api::networking::v1::{Ingress, NetworkPolicy};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::runtime::watcher;
 use kube::{Resource, ResourceExt};
@@ -31,7 +31,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::Notify;
 
-use crate::api::{App, Environment, labels};
+use crate::api::{App, Environment, Preview, labels};
 use crate::build::http_route::HttpRoute;
 use crate::metrics::Metrics;
 use crate::revision::Revision;
@@ -112,6 +112,7 @@ kept! {
     PersistentVolumeClaim: volumes,
     Ingress: ingresses,
     HttpRoute: http_routes,
+    NetworkPolicy: network_policies,
 }
 
 impl Kept for ControllerRevision {
@@ -176,6 +177,16 @@ impl Kept for Environment {
     }
 }
 
+impl Kept for Preview {
+    fn group(&self) -> String {
+        self.spec.app_ref.name.clone()
+    }
+
+    fn shelf(caches: &Caches) -> &Shelf<Self> {
+        &caches.previews
+    }
+}
+
 /// Everything that is cached.
 #[derive(Default)]
 pub struct Caches {
@@ -207,8 +218,14 @@ pub struct Caches {
     pub ingresses: Shelf<Ingress>,
     /// Routes of the Gateway API.
     pub http_routes: Shelf<HttpRoute>,
-    /// Who must look.
-    pub triggers: Triggers,
+    /// By the App that they name.
+    pub previews: Shelf<Preview>,
+    /// Network policies of previews.
+    pub network_policies: Shelf<NetworkPolicy>,
+    /// Environments that must be looked at.
+    pub triggers: Triggers<Environment>,
+    /// Previews that must be looked at.
+    pub preview_triggers: Triggers<Preview>,
     hosts: Mutex<Claims>,
     databases: Mutex<Claims>,
     gateway_api: AtomicBool,
@@ -264,6 +281,16 @@ impl Caches {
             let places = self.environments.places();
             places.iter().for_each(|place| self.triggers.look(place));
         }
+    }
+
+    /// A place may be free for previews that have no Environment yet.
+    fn look_at_queued(&self) {
+        let waits = |place: &&Place| self.environments.get(place).is_none();
+        let places = self.previews.places();
+        places
+            .iter()
+            .filter(waits)
+            .for_each(|place| self.preview_triggers.look(place));
     }
 
     /// So many more watches will deliver a first list.

@@ -13,6 +13,7 @@ pub mod migration;
 pub mod migration_key;
 pub mod paint;
 pub mod plan;
+pub mod preview;
 pub mod retry;
 pub mod simulate;
 pub mod status;
@@ -48,6 +49,7 @@ enum Command {
     Migration(migration::Options),
     MigrationKey(migration_key::Options),
     AcceptDatabase(accept_database::Options),
+    Preview(preview::Options),
     Lint(lint::Options),
     Plan(plan::Options),
     Simulate(simulate::Options),
@@ -98,6 +100,7 @@ impl Command {
             Self::Migration(options) => ask(migration::run(options, terminal)),
             Self::MigrationKey(options) => migration_key::run(&options, terminal),
             Self::AcceptDatabase(options) => ask(accept_database::run(options, terminal)),
+            Self::Preview(options) => ask(preview::run(options, terminal)),
             Self::Lint(options) => lint::run(&options, terminal),
             Self::Plan(options) => ask(plan::run(options, terminal)),
             Self::Simulate(options) => simulate::run(&options, terminal),

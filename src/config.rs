@@ -19,9 +19,48 @@ pub struct Config {
     pub registries: Vec<RegistryConfig>,
     /// The PostgreSQL servers that the controller runs.
     pub postgres: Postgres,
+    /// What previews may take of the cluster.
+    pub previews: Previews,
     /// Name of this cluster in the comments of databases. Default: the uid of the namespace `kube-system`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cluster_id: Option<String>,
+    /// Namespace of the controller itself, as its command line says.
+    #[serde(skip)]
+    pub namespace: String,
+}
+
+/// What previews may take of the cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Previews {
+    /// How many may be live at once in the whole cluster, of all Apps; the others wait in a queue. Default: 100.
+    pub max: u32,
+    /// What the pods of one preview may ask for together. Default: 4 cores and 8Gi of memory.
+    pub max_requests: Requests,
+}
+
+impl Default for Previews {
+    fn default() -> Self {
+        Self {
+            max: 100,
+            max_requests: Requests {
+                cpu: Some("4".into()),
+                memory: Some("8Gi".into()),
+            },
+        }
+    }
+}
+
+/// Sums of requests.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Requests {
+    /// Processor time, in cores. Default: no bound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu: Option<String>,
+    /// Memory, in bytes, such as `8Gi`. Default: no bound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<String>,
 }
 
 /// How hosts are published.

@@ -4,7 +4,7 @@ mod failures;
 mod hash_key;
 mod memory;
 
-pub use failures::Failures;
+pub use failures::{Failures, Subject};
 pub use hash_key::HashKey;
 pub use memory::{Memories, Memory};
 

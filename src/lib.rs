@@ -13,6 +13,7 @@ pub mod context;
 pub mod controllers;
 pub mod error;
 pub mod lease;
+pub mod managed;
 pub mod metrics;
 pub mod observe;
 pub mod outbound;

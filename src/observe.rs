@@ -6,11 +6,13 @@ pub(crate) mod database;
 mod hosts;
 pub(crate) mod images;
 pub(crate) mod mask;
+mod previews;
 pub(crate) mod routing;
 mod secrets;
 
 pub(crate) use children::{belongs, controller};
 pub(crate) use database::silence;
+pub use previews::preview;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,7 +29,8 @@ use crate::seen::{Children, Seen, SeenEnvironment};
 /// Everything that a pass over this Environment decides on.
 pub async fn environment(environment: &Arc<Environment>, ctx: &Context) -> SeenEnvironment {
     let place = Place::of(&**environment);
-    let app = app(environment, &ctx.caches);
+    let name = &environment.spec.app_ref.name;
+    let app = app(&place.namespace, name, &ctx.caches);
     let names = questions::names(environment, found(&app));
     ctx.named.need(&place, &names).await;
     let mut seen = from_caches(environment, app, &names, ctx);
@@ -76,9 +79,8 @@ fn from_caches(
     }
 }
 
-fn app(environment: &Environment, caches: &Caches) -> Seen<Arc<App>> {
-    let name = &environment.spec.app_ref.name;
-    let place = Place::new(environment.namespace().unwrap_or_default(), name);
+fn app(namespace: &str, name: &str, caches: &Caches) -> Seen<Arc<App>> {
+    let place = Place::new(namespace, name);
     match (caches.apps.get(&place), caches.apps.unreadable(&place)) {
         (Some(app), _) => Seen::Found(app),
         (None, Some(why)) => {

@@ -10,6 +10,9 @@ pub mod diff;
 pub mod finish;
 pub mod health;
 pub mod migration;
+pub mod policy;
+pub mod preview;
+pub mod previewed;
 pub mod questions;
 pub mod record;
 pub mod render;
@@ -65,9 +68,9 @@ impl Gate {
     }
 }
 
-/// What a pass decided.
+/// What a pass decided; `S` is the status of the kind that it is over.
 #[derive(Clone, Debug, Default)]
-pub struct Plan {
+pub struct Plan<S = EnvironmentStatus> {
     /// What to do, in this order; after a failed write nothing later is sent.
     pub steps: Vec<Step>,
     /// What each stage said, in their order; behind the first closed one nothing was asked.
@@ -75,14 +78,14 @@ pub struct Plan {
     /// Whether something serves.
     pub available: Option<Gate>,
     /// Everything else that the status shows; its conditions are made of the gates.
-    pub status: EnvironmentStatus,
+    pub status: S,
     /// When to look again although nothing happened.
     pub next: Option<Timestamp>,
     /// Every child that shall be there: what else is owned goes when the plan is complete.
     pub wanted: BTreeSet<Key>,
 }
 
-impl Plan {
+impl<S> Plan<S> {
     /// Asks for an action. A later one on the same object replaces an earlier one: one writer per object.
     pub fn push(&mut self, stage: ConditionType, action: Action) {
         if let Some(key) = action.key() {

@@ -11,11 +11,12 @@ use kube::runtime::controller::Action;
 
 use crate::api::Environment;
 use crate::apply::{self, Acted};
-use crate::caches::{EnvironmentMeta, Place};
+use crate::caches::{NameOf, Place};
 use crate::context::Context;
 use crate::error::Error;
-use crate::plan::{self, Plan};
-use crate::{observe, status};
+use crate::managed::Managed;
+use crate::plan::Plan;
+use crate::status;
 
 /// How long a pass may take.
 const BUDGET: Duration = Duration::from_secs(60);
@@ -29,65 +30,73 @@ const AFTER_REFUSAL: Duration = Duration::from_secs(10);
 const AGAIN: Duration = Duration::from_secs(1);
 
 /// One pass, and when the next one is.
-pub async fn reconcile(object: Arc<EnvironmentMeta>, ctx: Arc<Context>) -> Result<Action, Error> {
-    let again = look(&Place::of(&*object), &ctx).await?;
+pub async fn reconcile<K: Managed>(
+    object: Arc<NameOf<K>>,
+    ctx: Arc<Context>,
+) -> Result<Action, Error> {
+    let again = look::<K>(&Place::of(&*object), &ctx).await?;
     Ok(again.map_or_else(Action::await_change, Action::requeue))
 }
 
 /// One pass, that can neither hang nor stop another one. An `Err` means that the outside did not answer, never that the spec
 /// is wrong. The answer: when to look again although nothing happened.
-pub async fn look(place: &Place, ctx: &Context) -> Result<Option<Duration>, Error> {
+pub async fn look<K: Managed>(place: &Place, ctx: &Context) -> Result<Option<Duration>, Error> {
     let begun = Instant::now();
-    let outcome = guarded(place, ctx).await;
+    let outcome = guarded::<K>(place, ctx).await;
     let word = outcome.as_ref().map_or_else(Error::category, |_| "ok");
-    ctx.metrics.pass("Environment", word, begun.elapsed());
-    outcome.inspect(|_| ctx.failures.clear(place))
+    ctx.metrics.pass(K::NAME, word, begun.elapsed());
+    outcome.inspect(|_| ctx.failures.clear(&(K::NAME, place.clone())))
 }
 
 /// A pass within its time, whose panics are told on its object.
-async fn guarded(place: &Place, ctx: &Context) -> Result<Option<Duration>, Error> {
-    let work = AssertUnwindSafe(pass(place, ctx)).catch_unwind();
+async fn guarded<K: Managed>(place: &Place, ctx: &Context) -> Result<Option<Duration>, Error> {
+    let work = AssertUnwindSafe(pass::<K>(place, ctx)).catch_unwind();
     let fault = match tokio::time::timeout(BUDGET, work).await {
         Ok(Ok(outcome)) => return outcome,
         Ok(Err(panic)) => Error::Panic(words(&*panic)),
         Err(_) => Error::Budget,
     };
-    tell(place, &fault, ctx).await;
+    tell::<K>(place, &fault, ctx).await;
     Err(fault)
 }
 
 /// When to try again after an error.
-pub fn error_policy(object: Arc<EnvironmentMeta>, error: &Error, ctx: Arc<Context>) -> Action {
-    let place = Place::of(&*object);
-    let delay = ctx.failures.next_delay(&place);
+pub fn error_policy<K: Managed>(
+    object: Arc<NameOf<K>>,
+    error: &Error,
+    ctx: Arc<Context>,
+) -> Action {
+    let subject = (K::NAME, Place::of(&*object));
+    let delay = ctx.failures.next_delay(&subject);
     ctx.metrics.error(error.category());
-    let Place { namespace, name } = &place;
-    tracing::warn!(namespace, name, %error, category = error.category(), ?delay, "the pass failed; it is tried again");
+    let (kind, Place { namespace, name }) = &subject;
+    tracing::warn!(kind, namespace, name, %error, category = error.category(), ?delay, "the pass failed; it is tried again");
     Action::requeue(delay)
 }
 
-async fn pass(place: &Place, ctx: &Context) -> Result<Option<Duration>, Error> {
-    let Some(environment) = ctx.caches.environments.get(place) else {
-        return unread(place, ctx).await;
+async fn pass<K: Managed>(place: &Place, ctx: &Context) -> Result<Option<Duration>, Error> {
+    let Some(object) = K::shelf(&ctx.caches).get(place) else {
+        return unread::<K>(place, ctx).await;
     };
-    let memory = ctx.memories.of(&environment);
-    if environment.metadata.deletion_timestamp.is_some() || memory.is_ended() {
+    let memory = ctx.memories.at(K::NAME, object.meta());
+    if object.meta().deletion_timestamp.is_some() || memory.is_ended() {
         // Its children go by their owner references, or with its namespace. Nothing is made any more.
         return Ok(None);
     }
-    let seen = observe::environment(&environment, ctx).await;
-    let plan = plan::environment(&seen);
-    let acted = apply::run(&plan, &environment, ctx).await;
+    let seen = K::observe(&object, ctx).await;
+    let plan = K::plan(&seen);
+    let acted = apply::run(&plan, object.owner(), ctx).await;
     if acted.ended {
         let Place { namespace, name } = place;
         tracing::info!(
+            kind = K::NAME,
             namespace,
             name,
             "the namespace is on its way out: nothing more is written for it"
         );
         memory.end();
     }
-    let told = status::report(&environment, &plan, &acted, ctx).await;
+    let told = status::report(&*object, &plan, &acted, ctx).await;
     if acted.ended {
         return told.map(|()| None);
     }
@@ -95,23 +104,25 @@ async fn pass(place: &Place, ctx: &Context) -> Result<Option<Duration>, Error> {
 }
 
 /// It cannot be read. Nobody is asked to do anything for it.
-async fn unread(place: &Place, ctx: &Context) -> Result<Option<Duration>, Error> {
-    if let Some(why) = ctx.caches.environments.unreadable(place) {
-        status::report_unreadable(place, &why, ctx).await?;
+async fn unread<K: Managed>(place: &Place, ctx: &Context) -> Result<Option<Duration>, Error> {
+    if let Some(why) = K::shelf(&ctx.caches).unreadable(place) {
+        status::report_unreadable::<K>(place, &why, ctx).await?;
     }
     Ok(None)
 }
 
 /// It is gone: what was remembered and watched for it goes too.
-pub fn forget(place: &Place, ctx: &Context) {
-    ctx.named.forget(place);
-    ctx.memories.forget(place);
-    ctx.failures.clear(place);
+pub fn forget<K: Managed>(place: &Place, ctx: &Context) {
+    if K::NAME == Environment::NAME {
+        ctx.named.forget(place);
+    }
+    ctx.memories.forget(K::NAME, place);
+    ctx.failures.clear(&(K::NAME, place.clone()));
 }
 
 /// When to look again.
-fn next(
-    plan: &Plan,
+fn next<S>(
+    plan: &Plan<S>,
     acted: Acted,
     told: Result<(), Error>,
     now: Timestamp,
@@ -138,11 +149,11 @@ fn until(at: Timestamp, now: Timestamp) -> Duration {
 }
 
 /// The fault is told on its object; should that fail too, the log has it.
-async fn tell(place: &Place, fault: &Error, ctx: &Context) {
-    let Some(environment): Option<Arc<Environment>> = ctx.caches.environments.get(place) else {
+async fn tell<K: Managed>(place: &Place, fault: &Error, ctx: &Context) {
+    let Some(object) = K::shelf(&ctx.caches).get(place) else {
         return;
     };
-    let told = AssertUnwindSafe(status::report_fault(&environment, fault, ctx)).catch_unwind();
+    let told = AssertUnwindSafe(status::report_fault(&*object, fault, ctx)).catch_unwind();
     if let Ok(Ok(Err(error))) = tokio::time::timeout(BUDGET, told).await {
         tracing::warn!(%error, "the fault could not be told");
     }
@@ -205,6 +216,6 @@ mod tests {
             failed,
             ..Acted::default()
         };
-        assert!(next(&Plan::default(), acted, Ok(()), Timestamp::UNIX_EPOCH).is_err());
+        assert!(next(&<Plan>::default(), acted, Ok(()), Timestamp::UNIX_EPOCH).is_err());
     }
 }

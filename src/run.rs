@@ -158,6 +158,7 @@ async fn configuration(options: &Options, client: &Client) -> anyhow::Result<Con
         Some(path) => Config::read(path)?,
         None => Config::default(),
     };
+    config.namespace.clone_from(&options.namespace);
     if config.cluster_id.is_none() {
         let namespaces: Api<Namespace> = Api::all(client.clone());
         let system = namespaces.get("kube-system").await.context(

@@ -8,10 +8,10 @@ use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Secret, Service};
-use k8s_openapi::api::networking::v1::Ingress;
+use k8s_openapi::api::networking::v1::{Ingress, NetworkPolicy};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 
-use crate::api::{App, Environment};
+use crate::api::{App, Environment, Preview};
 use crate::build::http_route::HttpRoute;
 use crate::config::Config;
 use crate::postgres;
@@ -67,6 +67,36 @@ pub struct SeenEnvironment {
     pub stubborn: BTreeSet<String>,
 }
 
+/// Everything that a pass over a Preview decides on.
+#[derive(Clone, Debug)]
+pub struct SeenPreview {
+    /// When it was seen; the only clock of a plan.
+    pub now: Timestamp,
+    /// The Preview itself.
+    pub preview: Arc<Preview>,
+    /// Its App.
+    pub app: Seen<Arc<App>>,
+    /// The Environment that it owns, also while that is on its way out.
+    pub environment: Option<Arc<Environment>>,
+    /// The controller's configuration.
+    pub config: Arc<Config>,
+    /// All Previews that there are, itself among them.
+    pub previews: Vec<KnownPreview>,
+    /// How many Environments Previews own, by namespace and App.
+    pub live: BTreeMap<(String, String), usize>,
+}
+
+/// A Preview, as the others see it.
+#[derive(Clone, Debug)]
+pub struct KnownPreview {
+    /// The Preview.
+    pub preview: Arc<Preview>,
+    /// Its App.
+    pub app: Option<Arc<App>>,
+    /// Whether it owns an Environment.
+    pub live: bool,
+}
+
 /// How a foreign addition is written: in [`Live::foreign`](crate::plan::action::Live::foreign) and where it is remembered.
 #[must_use]
 pub fn addition(kind: &str, name: &str, path: &str) -> String {
@@ -91,6 +121,8 @@ pub struct Children {
     pub stateful_sets: BTreeMap<String, Arc<StatefulSet>>,
     /// Services.
     pub services: BTreeMap<String, Arc<Service>>,
+    /// Network policies.
+    pub network_policies: BTreeMap<String, Arc<NetworkPolicy>>,
     /// Disruption budgets.
     pub budgets: BTreeMap<String, Arc<PodDisruptionBudget>>,
     /// Routes of the Gateway API.

@@ -12,6 +12,7 @@ pub mod defaults;
 pub mod effect;
 pub mod merge;
 pub mod perform;
+mod previews;
 mod resume;
 pub mod script;
 pub mod see;

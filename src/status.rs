@@ -5,39 +5,39 @@ mod events;
 
 use jiff::Timestamp;
 use kube::api::{ApiResource, DynamicObject, Patch, PatchParams};
-use kube::{Api, Resource, ResourceExt};
+use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 
-use crate::api::environment::EnvironmentStatus;
-use crate::api::{ConditionType, Environment, Reason, labels};
+use crate::api::{ConditionType, Reason, labels};
 use crate::apply::Acted;
 use crate::caches::Place;
 use crate::context::Context;
 use crate::error::{Error, Verb};
+use crate::managed::{Managed, Status};
 use crate::plan::{Gate, Plan};
 
 /// How often a pass must fail in a row before the status says so: one lost answer is no news.
 const NEWS: u32 = 1;
 
 /// Tells what a pass saw and did.
-pub async fn report(
-    environment: &Environment,
-    plan: &Plan,
+pub async fn report<K: Managed>(
+    object: &K,
+    plan: &Plan<K::Status>,
     acted: &Acted,
     ctx: &Context,
 ) -> Result<(), Error> {
-    let failing = ctx.failures.count(&Place::of(environment)) >= NEWS;
-    let wanted = after(environment, plan, acted, failing, ctx.now());
+    let failing = ctx.failures.count(&(K::NAME, Place::of(object))) >= NEWS;
+    let wanted = after(object, plan, acted, failing, ctx.now());
     if is_too_early(acted, &wanted) {
         return Ok(());
     }
-    write(environment, wanted, ctx).await
+    write(object, wanted, ctx).await
 }
 
 /// Whether a status says that all is well on the strength of a write that was not done.
-fn is_too_early(acted: &Acted, wanted: &EnvironmentStatus) -> bool {
+fn is_too_early<S: Status>(acted: &Acted, wanted: &S) -> bool {
     let unfinished = acted.again || acted.failed.is_some();
-    let mut conditions = wanted.conditions.iter();
+    let mut conditions = wanted.conditions().iter();
     unfinished
         && conditions
             .any(|known| known.type_ == ConditionType::Ready.as_str() && known.status == "True")
@@ -45,39 +45,37 @@ fn is_too_early(acted: &Acted, wanted: &EnvironmentStatus) -> bool {
 
 /// The status after a pass. Pure.
 #[must_use]
-pub fn after(
-    environment: &Environment,
-    plan: &Plan,
+pub fn after<K: Managed>(
+    object: &K,
+    plan: &Plan<K::Status>,
     acted: &Acted,
     failing: bool,
     now: Timestamp,
-) -> EnvironmentStatus {
-    conditions::merge(environment, plan, &gates(plan, acted, failing), now)
+) -> K::Status {
+    conditions::merge(object, plan, &gates(plan, acted, failing), now)
 }
 
 /// Tells that a pass could not be finished, by the controller's own fault.
-pub async fn report_fault(
-    environment: &Environment,
+pub async fn report_fault<K: Managed>(
+    object: &K,
     fault: &Error,
     ctx: &Context,
 ) -> Result<(), Error> {
     let gate = Gate::new(Reason::InternalError, fault.sentence());
-    let before = environment.status.clone().unwrap_or_default();
+    let before = object.status().cloned().unwrap_or_default();
     let said = [ConditionType::Ready];
-    let wanted = conditions::amend(
-        before,
-        &said,
-        &gate,
-        environment.metadata.generation,
-        ctx.now(),
-    );
-    write(environment, wanted, ctx).await
+    let wanted = conditions::amend(before, &said, &gate, object.meta().generation, ctx.now());
+    write(object, wanted, ctx).await
 }
 
-/// Tells of an Environment whose spec cannot be read; its status may be.
-pub async fn report_unreadable(place: &Place, why: &str, ctx: &Context) -> Result<(), Error> {
-    let failed = |verb, error| Error::api(verb, "Environment", &place.name, error);
-    let resource = ApiResource::erase::<Environment>(&());
+/// Tells of an object whose spec cannot be read; its status may be.
+pub async fn report_unreadable<K: Managed>(
+    place: &Place,
+    why: &str,
+    ctx: &Context,
+) -> Result<(), Error> {
+    let failed = |verb, error| Error::api(verb, K::NAME, &place.name, error);
+    let resource = ApiResource::erase::<K>(&());
     let api: Api<DynamicObject> =
         Api::namespaced_with(ctx.client.clone(), &place.namespace, &resource);
     let found = api.get_opt(&place.name).await;
@@ -85,8 +83,11 @@ pub async fn report_unreadable(place: &Place, why: &str, ctx: &Context) -> Resul
         return Ok(());
     };
     let status = found.data.get("status").cloned().unwrap_or_default();
-    let before: EnvironmentStatus = serde_json::from_value(status).unwrap_or_default();
-    let message = format!("This version of the controller cannot read the Environment: {why}");
+    let before: K::Status = serde_json::from_value(status).unwrap_or_default();
+    let message = format!(
+        "This version of the controller cannot read the {}: {why}",
+        K::NAME
+    );
     let gate = Gate::new(Reason::SpecInvalid, message);
     let said = [ConditionType::Accepted, ConditionType::Ready];
     let generation = found.metadata.generation;
@@ -94,8 +95,8 @@ pub async fn report_unreadable(place: &Place, why: &str, ctx: &Context) -> Resul
     if conditions::same(&before, &wanted) {
         return Ok(());
     }
-    ctx.may_write("Environment", "patch")?;
-    let patch = Patch::Apply(body(&place.name, found.uid(), &wanted));
+    ctx.may_write(K::NAME, "patch")?;
+    let patch = Patch::Apply(body::<K>(&place.name, found.uid(), &wanted));
     let patched = api.patch_status(&place.name, &params(), &patch).await;
     patched
         .map(|_| ())
@@ -103,7 +104,7 @@ pub async fn report_unreadable(place: &Place, why: &str, ctx: &Context) -> Resul
 }
 
 /// What each stage says after all: what the plan said, but for the one that was refused.
-fn gates(plan: &Plan, acted: &Acted, failing: bool) -> Vec<(ConditionType, Gate)> {
+fn gates<S>(plan: &Plan<S>, acted: &Acted, failing: bool) -> Vec<(ConditionType, Gate)> {
     let refused = acted
         .refused
         .clone()
@@ -127,31 +128,27 @@ fn gates(plan: &Plan, acted: &Acted, failing: bool) -> Vec<(ConditionType, Gate)
     gates
 }
 
-async fn write(
-    environment: &Environment,
-    wanted: EnvironmentStatus,
-    ctx: &Context,
-) -> Result<(), Error> {
-    let before = environment.status.as_ref();
+async fn write<K: Managed>(object: &K, wanted: K::Status, ctx: &Context) -> Result<(), Error> {
+    let before = object.status();
     if before.is_some_and(|before| conditions::same(before, &wanted)) {
         return Ok(());
     }
-    ctx.may_write("Environment", "patch")?;
-    let name = environment.name_any();
-    let api: Api<Environment> = ctx.api(&environment.namespace().unwrap_or_default());
-    let patch = Patch::Apply(body(&name, environment.uid(), &wanted));
+    ctx.may_write(K::NAME, "patch")?;
+    let name = object.name_any();
+    let api: Api<K> = ctx.api(&object.namespace().unwrap_or_default());
+    let patch = Patch::Apply(body::<K>(&name, object.uid(), &wanted));
     match api.patch_status(&name, &params(), &patch).await {
         Ok(written) => {
-            ctx.caches.environments.wrote(written);
+            K::shelf(&ctx.caches).wrote(written);
             // An Event would be another object in a namespace that takes none.
-            if !ctx.memories.of(environment).is_ended() {
-                events::publish(environment, &wanted, ctx).await;
+            if !ctx.memories.at(K::NAME, object.meta()).is_ended() {
+                events::publish(object, &wanted, ctx).await;
             }
             Ok(())
         }
         // It is gone, or another one of the same name is there: nobody is left to tell.
         Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => Ok(()),
-        Err(error) => Err(Error::api(Verb::Patch, "Environment", &name, error)),
+        Err(error) => Err(Error::api(Verb::Patch, K::NAME, &name, error)),
     }
 }
 
@@ -160,10 +157,10 @@ fn params() -> PatchParams {
 }
 
 /// The uid binds it to the object that was looked at.
-fn body(name: &str, uid: Option<String>, status: &EnvironmentStatus) -> Value {
+fn body<K: Managed>(name: &str, uid: Option<String>, status: &K::Status) -> Value {
     json!({
-        "apiVersion": Environment::api_version(&()),
-        "kind": Environment::kind(&()),
+        "apiVersion": K::api_version(&()),
+        "kind": K::kind(&()),
         "metadata": {"name": name, "uid": uid},
         "status": status,
     })
@@ -172,6 +169,7 @@ fn body(name: &str, uid: Option<String>, status: &EnvironmentStatus) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::EnvironmentStatus;
 
     fn ready(status: &str) -> EnvironmentStatus {
         let condition = json!({

@@ -311,7 +311,7 @@ async fn in_a_namespace_on_its_way_out_nothing_is_written_over_and_over() {
         .world
         .ctx
         .failures
-        .count(&Place::new(&world.namespace, "shop"));
+        .count(&("Environment", Place::new(&world.namespace, "shop")));
     assert_eq!(failures, 0);
 }
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::rules;
 use super::shared::{EnvFrom, EnvVar, Health, Liveness, NameRef, Resources};
+use super::template::PreviewTemplate;
 
 /// What an app is: its components, health, configuration, database and migration.
 #[derive(CustomResource, Clone, Debug, Deserialize, Serialize, PartialEq, Eq, KubeSchema)]
@@ -34,6 +35,10 @@ use super::shared::{EnvFrom, EnvVar, Health, Liveness, NameRef, Resources};
     validation = Rule::new("!has(self.migration) || self.components.exists(c, c.name == self.migration.component)")
         .message("migration.component must name a component of the App"),
     validation = Rule::new("!has(self.migration) || has(self.database)").message("an App with a migration must have a database"),
+    validation = Rule::new("!has(self.preview) || has(self.preview.database) == has(self.database)")
+        .message("preview.database must be set exactly when the App has a database"),
+    validation = Rule::new("!has(self.preview) || !has(self.preview.components) || self.preview.components.all(p, self.components.exists(c, c.name == p.name))")
+        .message("preview.components must name components of the App"),
 )]
 pub struct AppSpec {
     /// Repository of every component that names none of its own, without tag or digest. A release whose image comes from
@@ -95,6 +100,9 @@ pub struct AppSpec {
     /// Runs before any new code does, once per migration key, as a Job with the release's own image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub migration: Option<Migration>,
+    /// How a preview of a pull request looks. Default: the App has no previews.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preview: Option<PreviewTemplate>,
 }
 
 /// How strictly pods are confined.

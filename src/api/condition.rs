@@ -19,6 +19,8 @@ pub enum ConditionType {
     Routed,
     /// Each Web component has answered, through its Service and its hosts.
     Verified,
+    /// The Environment of the preview is Ready: the pull request answers on its hosts.
+    Deployed,
     /// Something serves: every component of what holds the slots has an available pod.
     Available,
     /// All of it runs, at this generation; else it says what the first closed stage says.
@@ -30,7 +32,10 @@ pub enum ConditionType {
 }
 
 impl ConditionType {
-    /// The stages, in the order in which a release passes them.
+    /// The stages of a Preview, in their order.
+    pub const PREVIEW_STAGES: [Self; 2] = [Self::Accepted, Self::Deployed];
+
+    /// The stages of an Environment, in the order in which a release passes them.
     pub const STAGES: [Self; 8] = [
         Self::Accepted,
         Self::Resolved,
@@ -54,6 +59,7 @@ impl ConditionType {
             Self::RolledOut => "RolledOut",
             Self::Routed => "Routed",
             Self::Verified => "Verified",
+            Self::Deployed => "Deployed",
             Self::Available => "Available",
             Self::Ready => "Ready",
             Self::Reconciling => "Reconciling",
@@ -125,6 +131,10 @@ reasons! {
     /// The deadline passed without an answer to the checks, neither yes nor no, and the release counts as verified. Find out
     /// why the controller cannot reach the Service or the host.
     Unchecked: Open,
+    /// The preview answers on its hosts.
+    Deployed: Open,
+    /// The preview expires soon: `kubectl towpath preview extend`, a push, or the label `towpath.dev/keep=true` lets it live on.
+    ExpiresSoon: Open,
     /// All of it runs.
     Ready: Open,
     /// Something serves.
@@ -155,6 +165,10 @@ reasons! {
     Terminating: Waiting,
     /// The Environment is on its way out.
     Deleting: Waiting,
+    /// As many previews are live as may be. It is made when another one goes; the message says its place.
+    Queued: Waiting,
+    /// The Environment of the preview is on its way: see there.
+    Deploying: Waiting,
     /// A stage before this one is closed: see there.
     Pending: Waiting,
     /// Nothing serves: no release was ever verified, or a component has no pod that is available.
@@ -165,6 +179,15 @@ reasons! {
     /// What the App and the Environment say does not fit together, or this version of the controller cannot read it. Mend
     /// what the message names.
     SpecInvalid: Refused,
+    /// The time to live of the preview is over; its Environment and database are gone. A push or `kubectl towpath preview extend` makes
+    /// them anew.
+    Expired: Refused,
+    /// An older Preview shows the same pull request. Delete one of the two.
+    PullRequestTaken: Refused,
+    /// What a preview asks for is above what the controller's configuration allows. Ask for less in `preview.components`.
+    TooLarge: Refused,
+    /// The Environment of the preview waits for a person, or its release failed: see there.
+    NotDeployed: Refused,
     /// Another Environment publishes the host, or is older and names it. Name another one, or take it out there.
     HostTaken: Refused,
     /// An older Environment has the database. Give each one of its own.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::rules;
 use super::shared::{EnvFrom, EnvVar, NameRef, Resources};
+use super::template::Egress;
 
 /// Where a release of an App runs: development, staging or production.
 #[derive(CustomResource, Clone, Debug, Deserialize, Serialize, PartialEq, Eq, KubeSchema)]
@@ -70,9 +71,34 @@ pub struct EnvironmentSpec {
     /// labelled, and an Environment of the same name finds it again. Default: `Retain`.
     #[serde(default)]
     pub deletion_policy: DeletionPolicy,
+    /// Set by the Preview that owns this Environment; on another one it is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preview: Option<PreviewOf>,
     /// `true` stops the controller: nothing of this Environment is written but the condition that says so. Default: `false`.
     #[serde(default)]
     pub suspend: bool,
+}
+
+/// What an Environment is told by the Preview that owns it.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq, KubeSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PreviewOf {
+    /// Number of the pull request.
+    #[schemars(range(min = 1, max = 2_147_483_647))]
+    pub number: i64,
+    /// The components that run. Default: all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), inner(length(min = 1, max = 15)))]
+    pub components: Vec<String>,
+    /// The only Secrets that may be read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub secrets: Vec<NameRef>,
+    /// Where pods may connect to, beside their own Environment and names in DNS.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    pub egress: Vec<Egress>,
 }
 
 /// The App of an Environment.

@@ -53,6 +53,17 @@ pub const MARK_APPLIED: &str = "towpath.dev/mark-applied";
 /// On an object of someone else: hands it to the Environment of this name.
 pub const ADOPT: &str = "towpath.dev/adopt";
 
+/// On a Preview: its release as it was pushed last, and when. Value: `<hash of the release> <time>`.
+pub const PUSHED: &str = "towpath.dev/pushed";
+/// A person's trigger on a Preview: its time to live is counted from now. Value: `<uid of the Preview>.<anything>`.
+pub const EXTEND: &str = "towpath.dev/extend";
+/// On a Preview: the last [`EXTEND`] that was handled, and when. Value: `<token> <time>`.
+pub const EXTENDED: &str = "towpath.dev/extended";
+/// A person's label on a Preview: with the value `true` it does not expire.
+pub const KEEP: &str = "towpath.dev/keep";
+/// On what belongs to a preview: the number of its pull request.
+pub const PULL_REQUEST: &str = "towpath.dev/pull-request";
+
 /// On a binding Secret or a record: who the database was when it was made or accepted.
 pub const DATABASE_IDENTITY: &str = "towpath.dev/database-identity";
 /// On a pod template: keyed hash of the Secret values that the pods read.

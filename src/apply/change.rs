@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::Writer;
 use super::standing::Standing;
 use super::stop::Stop;
-use crate::api::labels;
+use crate::api::{Environment, labels};
 use crate::caches::{Kept, locked};
 use crate::error::Verb;
 use crate::plan::Change;
@@ -37,11 +37,19 @@ impl Writer<'_> {
         Ok(())
     }
 
+    /// Applies an Environment that a Preview owns, or puts what it shall be in the place of what it is: nobody else writes it.
+    pub(super) async fn stamp(&self, change: &Change<Environment>) -> Result<(), Stop> {
+        match &change.live {
+            Some(live) => self.replace(&*change.object, &live.uid).await,
+            None => self.change(change).await,
+        }
+    }
+
     /// A live read: the uid of what is there, if it is ours; nothing if the name is free.
     async fn adopt<K: Kept>(&self, wanted: &K) -> Result<Option<String>, Stop> {
         let there = self.read::<K>(&wanted.name_any()).await?;
         let Some(there) = there else { return Ok(None) };
-        Standing::of(&there, self.environment).or_stop()?;
+        Standing::of(&there, self.owner).or_stop()?;
         let uid = there.uid().unwrap_or_default();
         if differs(wanted, &there) {
             self.replace(wanted, &uid).await?;
@@ -71,8 +79,7 @@ impl Writer<'_> {
 
     /// Removes what others added, unless they keep putting it back.
     async fn strip<K: Kept>(&self, wanted: &K, uid: &str, foreign: &[String]) -> Result<(), Stop> {
-        let memory = self.ctx.memories.of(self.environment);
-        if !locked(&memory.foreign).remove(foreign, self.ctx.now()) {
+        if !locked(&self.memory.foreign).remove(foreign, self.ctx.now()) {
             tracing::warn!(
                 namespace = self.namespace,
                 ?foreign,
@@ -87,7 +94,7 @@ impl Writer<'_> {
         );
         let stripped = self.replace(wanted, uid).await;
         if stripped.is_err() {
-            locked(&memory.foreign).still_there(foreign);
+            locked(&self.memory.foreign).still_there(foreign);
         }
         stripped
     }
@@ -114,6 +121,8 @@ pub(crate) fn replaced(kind: &str) -> &'static [&'static str] {
     match kind {
         "Deployment" | "StatefulSet" => &["/spec/template"],
         "Service" => &["/spec/selector", "/spec/ports"],
+        "Environment" => &["/spec"],
+        "NetworkPolicy" => &["/spec"],
         _ => &[],
     }
 }

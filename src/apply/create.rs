@@ -64,7 +64,7 @@ impl Writer<'_> {
             Err(kube::Error::Api(status)) if status.is_already_exists() => {
                 // Gone between the two: somebody is at work.
                 let there = self.read::<K>(&name).await?.ok_or(Stop::Again)?;
-                Standing::of(&there, self.environment).or_stop()?;
+                Standing::of(&there, self.owner).or_stop()?;
                 is_found(&there, object)?;
                 K::shelf(&self.ctx.caches).wrote(there);
                 Ok(Made::Before)

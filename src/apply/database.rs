@@ -39,7 +39,7 @@ impl Writer<'_> {
         change: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, Stop> {
         let answer = tokio::time::timeout(TIMEOUT, change).await;
-        *locked(&self.ctx.memories.of(self.environment).database) = None;
+        *locked(&self.memory.database) = None;
         match answer {
             Ok(Ok(done)) => Ok(done),
             Ok(Err(Failure::Refused(why))) => Err(Stop::Refused(Reason::DatabaseRefused, why)),

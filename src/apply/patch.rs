@@ -1,6 +1,5 @@
 //! Merge patches of metadata, bound to a uid: facts of a revision, owners of data.
 
-use k8s_openapi::api::apps::v1::ControllerRevision;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::api::{Patch, PatchParams};
@@ -14,10 +13,10 @@ use crate::error::Verb;
 use crate::plan::{Fact, Key};
 
 impl Writer<'_> {
-    /// Writes what became known of a revision.
-    pub(super) async fn record(&self, fact: &Fact) -> Result<(), Stop> {
+    /// Writes what became known into annotations.
+    pub(super) async fn record<K: Kept>(&self, fact: &Fact) -> Result<(), Stop> {
         let metadata = json!({"uid": fact.uid, "annotations": fact.annotations});
-        self.merge::<ControllerRevision>(&fact.name, metadata).await
+        self.merge::<K>(&fact.name, metadata).await
     }
 
     /// Sets the owners of data.

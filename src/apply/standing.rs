@@ -2,8 +2,9 @@
 
 use kube::ResourceExt;
 
+use super::Owner;
 use super::stop::Stop;
-use crate::api::{Environment, Reason, labels};
+use crate::api::{Reason, labels};
 use crate::caches::Kept;
 use crate::observe::{belongs, controller};
 
@@ -20,17 +21,18 @@ pub(crate) enum Standing {
 
 impl Standing {
     /// Of an object that was read just now.
-    pub(crate) fn of<K: Kept>(object: &K, environment: &Environment) -> Self {
+    pub(crate) fn of<'a, K: Kept>(object: &K, owner: impl Into<Owner<'a>>) -> Self {
+        let owner = owner.into();
         let (kind, name) = (K::kind(&()), object.name_any());
-        if object.meta().deletion_timestamp.is_some() || is_of_earlier(object, environment) {
+        if object.meta().deletion_timestamp.is_some() || is_of_earlier(object, owner) {
             return Self::Leaving(format!(
                 "{kind} {name} is on its way out; it is made anew when it is gone"
             ));
         }
-        if belongs(object, environment) || is_handed_over(object, environment) {
+        if is_owned(object, owner) || is_handed_over(object, owner) {
             return Self::Ours;
         }
-        Self::Taken(taken(object, environment))
+        Self::Taken(taken(object, owner))
     }
 
     /// Goes on only with what is ours.
@@ -43,33 +45,41 @@ impl Standing {
     }
 }
 
-/// An earlier Environment of the same name owned it; the garbage collector has not come yet.
-fn is_of_earlier<K: Kept>(object: &K, environment: &Environment) -> bool {
-    controller(object).is_some_and(|owner| {
-        owner.kind == "Environment"
-            && owner.name == environment.name_any()
-            && Some(&owner.uid) != environment.metadata.uid.as_ref()
+fn is_owned<K: Kept>(object: &K, owner: Owner<'_>) -> bool {
+    match owner {
+        Owner::Environment(environment) => belongs(object, environment),
+        Owner::Preview(preview) => {
+            controller(object).map(|owner| &owner.uid) == preview.metadata.uid.as_ref()
+        }
+    }
+}
+
+/// An earlier owner of the same name had it; the garbage collector has not come yet.
+fn is_of_earlier<K: Kept>(object: &K, owner: Owner<'_>) -> bool {
+    controller(object).is_some_and(|known| {
+        known.kind == owner.kind()
+            && known.name == owner.name()
+            && Some(&known.uid) != owner.meta().uid.as_ref()
     })
 }
 
-fn is_handed_over<K: Kept>(object: &K, environment: &Environment) -> bool {
+fn is_handed_over<K: Kept>(object: &K, owner: Owner<'_>) -> bool {
     let adopted = object.annotations().get(labels::ADOPT);
-    controller(object).is_none() && adopted == Some(&environment.name_any())
+    controller(object).is_none() && adopted.map(String::as_str) == Some(owner.name())
 }
 
-fn taken<K: Kept>(object: &K, environment: &Environment) -> String {
-    let (kind, name) = (K::kind(&()), object.name_any());
+fn taken<K: Kept>(object: &K, owner: Owner<'_>) -> String {
+    let (kind, name, ours) = (K::kind(&()), object.name_any(), owner.kind());
     match controller(object) {
-        Some(owner) => format!(
-            "{kind} {name} belongs to {} {}; delete it or rename this Environment",
-            owner.kind, owner.name
+        Some(theirs) => format!(
+            "{kind} {name} belongs to {} {}; delete it or rename this {ours}",
+            theirs.kind, theirs.name
         ),
         None => format!(
-            "{kind} {name} exists and is not this Environment's; delete it, or hand it over: kubectl annotate {} {name} \
-             {}={}",
+            "{kind} {name} exists and is not this {ours}'s; delete it, or hand it over: kubectl annotate {} {name} {}={}",
             kind.to_lowercase(),
             labels::ADOPT,
-            environment.name_any()
+            owner.name()
         ),
     }
 }
@@ -77,6 +87,7 @@ fn taken<K: Kept>(object: &K, environment: &Environment) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::Environment;
     use k8s_openapi::api::core::v1::Service;
     use serde_json::json;
 

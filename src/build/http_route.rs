@@ -58,6 +58,38 @@ pub struct HttpRouteRule {
     /// Where they go.
     #[serde(default)]
     pub backend_refs: Vec<BackendRef>,
+    /// What is changed on the way.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub filters: Vec<HttpRouteFilter>,
+}
+
+/// A change of a request or its answer on the way.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HttpRouteFilter {
+    /// `ResponseHeaderModifier`.
+    #[serde(rename = "type")]
+    pub type_: String,
+    /// The headers of the answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response_header_modifier: Option<HeaderModifier>,
+}
+
+/// Headers that are set.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, JsonSchema)]
+pub struct HeaderModifier {
+    /// Each replaces those of its name.
+    #[serde(default)]
+    pub set: Vec<Header>,
+}
+
+/// A header.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, JsonSchema)]
+pub struct Header {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub value: String,
 }
 
 /// Which requests a rule means.
@@ -123,6 +155,25 @@ fn service_kind() -> String {
     "Service".to_owned()
 }
 
+/// No search engine shows a preview.
+fn filters(environment: &crate::api::Environment) -> Vec<HttpRouteFilter> {
+    let unlisted = HttpRouteFilter {
+        type_: "ResponseHeaderModifier".to_owned(),
+        response_header_modifier: Some(HeaderModifier {
+            set: vec![Header {
+                name: "X-Robots-Tag".to_owned(),
+                value: "noindex".to_owned(),
+            }],
+        }),
+    };
+    environment
+        .spec
+        .preview
+        .iter()
+        .map(|_| unlisted.clone())
+        .collect()
+}
+
 /// The route of one host on a Gateway.
 #[must_use]
 pub fn host(
@@ -149,6 +200,7 @@ pub fn host(
                 weight: backend.weight,
             })
             .collect(),
+        filters: filters(environment),
     });
     let name = super::names::route(&environment.name_any(), &published.host);
     HttpRoute {

@@ -64,6 +64,12 @@ pub fn record(environment: &str) -> String {
     format!("{environment}-migrations")
 }
 
+/// The network policy of a preview.
+#[must_use]
+pub fn policy(environment: &str) -> String {
+    environment.to_owned()
+}
+
 /// The route of a host.
 #[must_use]
 pub fn route(environment: &str, host: &str) -> String {

@@ -76,6 +76,13 @@ impl<K: Kept> Shelf<K> {
         self.read().groups.get(&key).cloned().unwrap_or_default()
     }
 
+    /// Every object that can be read.
+    pub fn all(&self) -> Vec<Arc<K>> {
+        let inner = self.read();
+        let groups = inner.groups.values();
+        groups.flat_map(BTreeMap::values).cloned().collect()
+    }
+
     /// Where every object is, those that cannot be read among them.
     pub fn places(&self) -> Vec<Place> {
         let inner = self.read();

@@ -1,4 +1,4 @@
-//! Who must look: a queue of Environments that is open only while this replica leads.
+//! Who must look: a queue of each kind that is reconciled, that is open only while this replica leads.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -9,20 +9,19 @@ use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::watcher::Event;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use super::{Place, locked};
-use crate::api::Environment;
+use super::{Kept, Place, locked};
 
-/// Namespace and name of an Environment, readable or not.
-pub type EnvironmentMeta = PartialObjectMeta<Environment>;
+/// Namespace and name of an object, readable or not.
+pub type NameOf<K> = PartialObjectMeta<K>;
 
-/// The queue of the controller, and the names of what there is to queue.
-pub struct Triggers {
-    sender: Mutex<Option<UnboundedSender<ObjectRef<EnvironmentMeta>>>>,
-    writer: Mutex<reflector::store::Writer<EnvironmentMeta>>,
-    names: Store<EnvironmentMeta>,
+/// The queue of a kind, and the names of what there is to queue.
+pub struct Triggers<K: Kept> {
+    sender: Mutex<Option<UnboundedSender<ObjectRef<NameOf<K>>>>>,
+    writer: Mutex<reflector::store::Writer<NameOf<K>>>,
+    names: Store<NameOf<K>>,
 }
 
-impl Default for Triggers {
+impl<K: Kept> Default for Triggers<K> {
     fn default() -> Self {
         let (names, mut writer) = reflector::store();
         // The names are complete when the caches are, and nobody reads them before.
@@ -36,9 +35,9 @@ impl Default for Triggers {
     }
 }
 
-impl Triggers {
+impl<K: Kept> Triggers<K> {
     /// Opens the queue, with everything in it that there is.
-    pub fn open(&self) -> UnboundedReceiver<ObjectRef<EnvironmentMeta>> {
+    pub fn open(&self) -> UnboundedReceiver<ObjectRef<NameOf<K>>> {
         let (sender, receiver) = unbounded_channel();
         *locked(&self.sender) = Some(sender);
         for known in self.names.state() {
@@ -47,12 +46,12 @@ impl Triggers {
         receiver
     }
 
-    /// The Environments there are, by name.
-    pub fn names(&self) -> Store<EnvironmentMeta> {
+    /// The objects there are, by name.
+    pub fn names(&self) -> Store<NameOf<K>> {
         self.names.clone()
     }
 
-    /// This Environment must be looked at.
+    /// This object must be looked at.
     pub fn look(&self, at: &Place) {
         if let Some(sender) = locked(&self.sender).as_ref() {
             // A closed receiver means that the controller is stopping.
@@ -60,19 +59,19 @@ impl Triggers {
         }
     }
 
-    /// An Environment is there.
+    /// An object is there.
     pub(super) fn exists(&self, place: &Place) {
         locked(&self.writer).apply_watcher_event(&Event::Apply(named(place)));
     }
 
-    /// An Environment is gone.
+    /// An object is gone.
     pub(super) fn gone(&self, place: &Place) {
         locked(&self.writer).apply_watcher_event(&Event::Delete(named(place)));
     }
 }
 
-fn named(place: &Place) -> EnvironmentMeta {
-    EnvironmentMeta {
+fn named<K: Kept>(place: &Place) -> NameOf<K> {
+    PartialObjectMeta {
         types: None,
         metadata: ObjectMeta {
             name: Some(place.name.clone()),
@@ -83,7 +82,7 @@ fn named(place: &Place) -> EnvironmentMeta {
     }
 }
 
-impl fmt::Debug for Triggers {
+impl<K: Kept> fmt::Debug for Triggers<K> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let open = locked(&self.sender).is_some();
         formatter

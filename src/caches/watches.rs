@@ -11,8 +11,9 @@ use tokio::task::JoinSet;
 
 use super::intake::{config, keep, keep_guarded};
 use super::{Caches, Change, Kept, Place, gateway, locked};
-use crate::api::{App, Environment, labels};
+use crate::api::{App, Environment, Preview, labels};
 use crate::build::names;
+use crate::observe::controller;
 
 /// Where the controller looks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,7 +67,7 @@ pub fn watch(caches: &Arc<Caches>, client: &Client, scope: &Scope) -> JoinSet<()
 }
 
 /// How many kinds [`Tasks::start`] watches.
-const KINDS: usize = 13;
+const KINDS: usize = 15;
 
 struct Tasks<'a> {
     caches: &'a Arc<Caches>,
@@ -78,11 +79,13 @@ impl Tasks<'_> {
     fn start(&mut self, part: Option<String>) {
         self.people(part.clone(), environment_changed);
         self.people(part.clone(), app_changed);
+        self.people(part.clone(), preview_changed);
         self.children::<k8s_openapi::api::apps::v1::ControllerRevision>(&part);
         self.children::<k8s_openapi::api::apps::v1::Deployment>(&part);
         self.children::<k8s_openapi::api::apps::v1::StatefulSet>(&part);
         self.children::<k8s_openapi::api::core::v1::Service>(&part);
         self.children::<k8s_openapi::api::policy::v1::PodDisruptionBudget>(&part);
+        self.children::<k8s_openapi::api::networking::v1::NetworkPolicy>(&part);
         self.children::<k8s_openapi::api::core::v1::PersistentVolumeClaim>(&part);
         self.children::<k8s_openapi::api::batch::v1::Job>(&part);
         self.children::<k8s_openapi::api::core::v1::Pod>(&part);
@@ -174,6 +177,35 @@ fn app_changed(caches: &Caches, change: &Change<App>) {
     for environment in caches.environments.group(namespace, name).into_keys() {
         caches.triggers.look(&Place::new(namespace, environment));
     }
+    for preview in caches.previews.group(namespace, name).into_keys() {
+        caches
+            .preview_triggers
+            .look(&Place::new(namespace, preview));
+    }
+}
+
+/// Its own status concerns nobody. When one comes or goes, the places of the others in the queue change.
+fn preview_changed(caches: &Caches, change: &Change<Preview>) {
+    let place = &change.place;
+    if change.new.is_some() || caches.previews.unreadable(place).is_some() {
+        caches.preview_triggers.exists(place);
+    } else {
+        caches.preview_triggers.gone(place);
+        caches.look_at_queued();
+        // Who was refused for its sake is not any more.
+        let app = change.old.as_ref().map(|old| old.group());
+        let siblings = caches
+            .previews
+            .group(&place.namespace, &app.unwrap_or_default());
+        for sibling in siblings.into_keys() {
+            caches
+                .preview_triggers
+                .look(&Place::new(&place.namespace, sibling));
+        }
+    }
+    if !change.own {
+        caches.preview_triggers.look(place);
+    }
 }
 
 /// Its own status, written by this controller, concerns nobody; its hosts concern who else names them.
@@ -191,6 +223,25 @@ fn environment_changed(caches: &Caches, change: &Change<Environment>) {
     if !change.own {
         caches.triggers.look(place);
     }
+    let objects = [&change.old, &change.new];
+    if let Some(preview) = objects
+        .into_iter()
+        .flatten()
+        .find_map(|one| preview_of(one))
+    {
+        let preview = Place::new(&place.namespace, preview);
+        caches.preview_triggers.look(&preview);
+        // Another one may be made in its place.
+        if change.new.is_none() {
+            caches.look_at_queued();
+        }
+    }
+}
+
+/// The Preview that owns an Environment.
+fn preview_of(environment: &Environment) -> Option<&str> {
+    let owner = controller(environment).filter(|owner| owner.kind == "Preview");
+    owner.map(|owner| owner.name.as_str())
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use super::exit::Failure;
 use super::lint::schema::without_nulls;
 use super::lint::{Object, objects};
 use super::yaml;
-use crate::api::{App, Environment};
+use crate::api::{App, Environment, Preview};
 use crate::simulate::World;
 use crate::simulate::store::Stored;
 
@@ -21,6 +21,8 @@ pub struct Declared {
     pub apps: Vec<App>,
     /// Environments.
     pub environments: Vec<Environment>,
+    /// Previews.
+    pub previews: Vec<Preview>,
     /// ConfigMaps.
     pub config_maps: Vec<ConfigMap>,
     /// Secrets.
@@ -47,6 +49,7 @@ impl Declared {
         match (object.kind.as_str(), core) {
             ("App", false) => self.apps.push(typed(object, namespace)?),
             ("Environment", false) => self.environments.push(typed(object, namespace)?),
+            ("Preview", false) => self.previews.push(typed(object, namespace)?),
             ("ConfigMap", true) => self.config_maps.push(typed(object, namespace)?),
             ("Secret", true) => self.secrets.push(with_texts(typed(object, namespace)?)),
             _ => self.passed_over.push(object.title()),
@@ -59,9 +62,11 @@ impl Declared {
     pub fn namespaces(&self) -> BTreeSet<String> {
         let apps = self.apps.iter().filter_map(ResourceExt::namespace);
         let environments = self.environments.iter().filter_map(ResourceExt::namespace);
+        let previews = self.previews.iter().filter_map(ResourceExt::namespace);
         let maps = self.config_maps.iter().filter_map(ResourceExt::namespace);
         let secrets = self.secrets.iter().filter_map(ResourceExt::namespace);
         apps.chain(environments)
+            .chain(previews)
             .chain(maps)
             .chain(secrets)
             .collect()
@@ -73,6 +78,7 @@ impl Declared {
         all(&self.secrets, world);
         all(&self.apps, world);
         all(&self.environments, world);
+        all(&self.previews, world);
     }
 }
 

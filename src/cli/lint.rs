@@ -22,7 +22,7 @@ use crate::api::{App, GROUP};
 use crate::build::pause::Pause;
 use schema::Kinds;
 
-/// Check files with Apps and Environments against every rule of admission, without a cluster.
+/// Check files with Apps, Environments and Previews against every rule of admission, without a cluster.
 ///
 /// Exit codes: 0 nothing to say, 1 findings, 2 input that cannot be read.
 #[derive(Debug, Args)]
@@ -99,7 +99,9 @@ pub(super) fn tell(
         Exit::No
     } else {
         if report.checked == 0 {
-            terminal.warn("There is no App and no Environment in the input: nothing was checked.");
+            terminal.warn(
+                "There is no App, no Environment and no Preview in the input: nothing was checked.",
+            );
         }
         Exit::Done
     })

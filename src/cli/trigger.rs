@@ -2,13 +2,13 @@
 //! counts once.
 
 use jiff::Timestamp;
-use kube::ResourceExt;
 use kube::api::{Patch, PatchParams};
+use kube::{Api, ResourceExt};
 use serde_json::json;
 
 use super::cluster::Cluster;
 use super::exit::Failure;
-use crate::api::Environment;
+use crate::caches::Kept;
 
 /// The value of a trigger: `<uid>.<moment>`, and what it says behind it.
 fn token(uid: &str, at: Timestamp, word: Option<&str>) -> String {
@@ -19,23 +19,23 @@ fn token(uid: &str, at: Timestamp, word: Option<&str>) -> String {
     }
 }
 
-/// Sets the trigger on this very Environment: one that was made anew meanwhile is not touched.
-pub async fn pull(
+/// Sets the trigger on this very object: one that was made anew meanwhile is not touched.
+pub async fn pull<K: Kept>(
     cluster: &Cluster,
-    environment: &Environment,
+    object: &K,
     trigger: &str,
     word: Option<&str>,
 ) -> Result<(), Failure> {
-    let uid = environment.uid().unwrap_or_default();
+    let uid = object.uid().unwrap_or_default();
     let token = token(&uid, Timestamp::now(), word);
     let patch = json!({"metadata": {"uid": uid, "annotations": {trigger: token}}});
     let by = PatchParams {
         field_manager: Some("kubectl-towpath".to_owned()),
         ..PatchParams::default()
     };
-    let api = cluster.environments();
+    let api: Api<K> = Api::namespaced(cluster.client.clone(), &cluster.namespace);
     cluster
-        .must(api.patch(&environment.name_any(), &by, &Patch::Merge(patch)))
+        .must(api.patch(&object.name_any(), &by, &Patch::Merge(patch)))
         .await?;
     Ok(())
 }

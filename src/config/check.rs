@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Config, PostgresImage, RegistryConfig, Routing, RoutingMode};
+use super::{Config, PostgresImage, Previews, RegistryConfig, Routing, RoutingMode};
 
 impl Config {
     /// The first rule that does not hold, as a sentence.
@@ -24,6 +24,7 @@ impl Config {
                 .iter()
                 .map(|entry| entry.version.as_str()),
         )?;
+        self.previews.check()?;
         // The id is part of the comment that guards a database against being dropped by the wrong cluster.
         let fits = |id: &String| {
             (1..=63).contains(&id.len())
@@ -33,6 +34,26 @@ impl Config {
             return Err("clusterId must have 1 to 63 letters, digits and dashes".into());
         }
         Ok(())
+    }
+}
+
+impl Previews {
+    fn check(&self) -> Result<(), String> {
+        let asked = [
+            ("cpu", &self.max_requests.cpu),
+            ("memory", &self.max_requests.memory),
+        ];
+        let wrong = asked.into_iter().find(|(_, amount)| {
+            amount
+                .as_deref()
+                .is_some_and(|amount| crate::plan::diff::amount(amount).is_none())
+        });
+        match wrong {
+            Some((what, _)) => Err(format!(
+                "previews.maxRequests.{what} must be a quantity such as 2 or 4Gi"
+            )),
+            None => Ok(()),
+        }
     }
 }
 

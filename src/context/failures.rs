@@ -9,32 +9,35 @@ use crate::caches::Place;
 const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(300);
 
-/// Failures in a row, by Environment.
+/// Kind and place of an object.
+pub type Subject = (&'static str, Place);
+
+/// Failures in a row, by kind and place.
 #[derive(Debug, Default)]
 pub struct Failures {
-    counts: Mutex<HashMap<Place, u32>>,
+    counts: Mutex<HashMap<Subject, u32>>,
 }
 
 impl Failures {
     /// How often the last passes failed.
-    pub fn count(&self, place: &Place) -> u32 {
-        self.counts().get(place).copied().unwrap_or_default()
+    pub fn count(&self, subject: &Subject) -> u32 {
+        self.counts().get(subject).copied().unwrap_or_default()
     }
 
     /// A pass went well.
-    pub fn clear(&self, place: &Place) {
-        self.counts().remove(place);
+    pub fn clear(&self, subject: &Subject) {
+        self.counts().remove(subject);
     }
 
     /// A pass failed; how long to wait.
-    pub fn next_delay(&self, place: &Place) -> Duration {
+    pub fn next_delay(&self, subject: &Subject) -> Duration {
         let mut counts = self.counts();
-        let count = counts.entry(place.clone()).or_default();
+        let count = counts.entry(subject.clone()).or_default();
         *count = count.saturating_add(1);
         delay(*count, rand::random())
     }
 
-    fn counts(&self) -> std::sync::MutexGuard<'_, HashMap<Place, u32>> {
+    fn counts(&self) -> std::sync::MutexGuard<'_, HashMap<Subject, u32>> {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -63,7 +66,7 @@ mod tests {
     #[test]
     fn a_good_pass_forgets_the_bad_ones() {
         let failures = Failures::default();
-        let place = Place::new("shop", "production");
+        let place = ("Environment", Place::new("shop", "production"));
         failures.next_delay(&place);
         failures.next_delay(&place);
         assert_eq!(failures.count(&place), 2);

@@ -1,11 +1,11 @@
-//! What is remembered of an Environment from pass to pass. All of it may be lost: it only spares the outside from being asked
+//! What is remembered of an object from pass to pass. All of it may be lost: it only spares the outside from being asked
 //! the same too often.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use kube::ResourceExt;
+use kube::core::ObjectMeta;
 
 use crate::api::Environment;
 use crate::apply::foreign::Foreign;
@@ -15,7 +15,7 @@ use crate::observe::database::Answered;
 use crate::observe::images::Asked;
 use crate::observe::mask::Hidden;
 
-/// What is remembered of one Environment.
+/// What is remembered of one object.
 #[derive(Default)]
 pub struct Memory {
     uid: String,
@@ -44,18 +44,27 @@ impl Memory {
     }
 }
 
-/// What is remembered, by Environment.
+/// What is remembered, by kind and place.
 #[derive(Default)]
 pub struct Memories {
-    all: Mutex<HashMap<Place, Arc<Memory>>>,
+    all: Mutex<HashMap<(&'static str, Place), Arc<Memory>>>,
 }
 
 impl Memories {
     /// Of this Environment; an earlier one of the same name has left nothing.
     pub fn of(&self, environment: &Environment) -> Arc<Memory> {
-        let uid = environment.uid().unwrap_or_default();
+        self.at("Environment", &environment.metadata)
+    }
+
+    /// Of an object of this kind.
+    pub fn at(&self, kind: &'static str, meta: &ObjectMeta) -> Arc<Memory> {
+        let uid = meta.uid.clone().unwrap_or_default();
+        let place = Place::new(
+            meta.namespace.clone().unwrap_or_default(),
+            meta.name.clone().unwrap_or_default(),
+        );
         let mut all = locked(&self.all);
-        let memory = all.entry(Place::of(environment)).or_default();
+        let memory = all.entry((kind, place)).or_default();
         if memory.uid != uid {
             *memory = Arc::new(Memory {
                 uid,
@@ -65,8 +74,8 @@ impl Memories {
         memory.clone()
     }
 
-    /// This Environment is gone.
-    pub fn forget(&self, place: &Place) {
-        locked(&self.all).remove(place);
+    /// This object is gone.
+    pub fn forget(&self, kind: &'static str, place: &Place) {
+        locked(&self.all).remove(&(kind, place.clone()));
     }
 }

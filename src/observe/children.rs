@@ -18,6 +18,7 @@ pub(super) fn of(environment: &Environment, caches: &Caches) -> Children {
         deployments: owned(&caches.deployments, environment),
         stateful_sets: owned(&caches.stateful_sets, environment),
         services: owned(&caches.services, environment),
+        network_policies: owned(&caches.network_policies, environment),
         budgets: owned(&caches.budgets, environment),
         http_routes: owned(&caches.http_routes, environment),
         ingresses: owned(&caches.ingresses, environment),

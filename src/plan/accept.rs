@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use kube::ResourceExt;
 
-use super::Gate;
+use super::{Gate, previewed};
 use crate::api::Reason;
 use crate::api::app::{App, AppSpec, Component, Role};
 use crate::api::environment::{Environment, Provider};
@@ -81,6 +81,7 @@ pub fn declared(
     app: &Arc<App>,
     config: &Config,
 ) -> Result<Effective, Gate> {
+    let app = &previewed::app(environment, app);
     let spec = &app.spec;
     known_components(environment, spec)?;
     let components = spec
@@ -88,6 +89,7 @@ pub fn declared(
         .iter()
         .map(|component| overridden(environment, spec, component));
     let components: Vec<Component> = components.collect();
+    previewed::fits(environment, app, &components)?;
     components
         .iter()
         .try_for_each(|component| fits(component, spec))?;
@@ -156,6 +158,7 @@ fn overridden(environment: &Environment, spec: &AppSpec, component: &Component) 
             .clone()
             .or_else(|| component.resources.clone());
     }
+    previewed::limit(environment, &mut result);
     result
 }
 

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment, StatefulSet};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Secret, Service};
-use k8s_openapi::api::networking::v1::Ingress;
+use k8s_openapi::api::networking::v1::{Ingress, NetworkPolicy};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 
 use kube::ResourceExt;
 
-use crate::api::ConditionType;
+use crate::api::{ConditionType, Environment};
 use crate::build::http_route::HttpRoute;
 use crate::postgres;
 use crate::seen::Hidden;
@@ -31,6 +31,8 @@ pub enum Action {
     Decide(Box<ControllerRevision>),
     /// Merge patch of annotations on a revision, bound to its uid.
     Record(Fact),
+    /// Merge patch of annotations on a Preview, bound to its uid.
+    Note(Fact),
     /// POST: an immutable copy of a ConfigMap, named by content. 409 on ours: done.
     Copy(Box<ConfigMap>),
     /// POST: a migration, from the stored rendering. 409 on ours: done.
@@ -51,6 +53,10 @@ pub enum Action {
     Service(Change<Service>),
     /// Server-side apply of a disruption budget.
     Budget(Change<PodDisruptionBudget>),
+    /// Server-side apply of a network policy.
+    NetworkPolicy(Change<NetworkPolicy>),
+    /// What a Preview makes its Environment; one that is there is replaced.
+    Environment(Change<Environment>),
     /// Server-side apply of a route of the Gateway API.
     HttpRoute(Change<HttpRoute>),
     /// Server-side apply of a route of an Ingress controller.
@@ -100,6 +106,7 @@ impl Action {
         let key = match self {
             Self::Decide(object) => Key::new("ControllerRevision", object.name_any()),
             Self::Record(fact) => Key::new("ControllerRevision", &fact.name),
+            Self::Note(fact) => Key::new("Preview", &fact.name),
             Self::Copy(object) => Key::new("ConfigMap", object.name_any()),
             Self::Migrate(object) => Key::new("Job", object.name_any()),
             Self::Invent { secret, .. } => Key::new("Secret", secret.name_any()),
@@ -107,6 +114,8 @@ impl Action {
             Self::StatefulSet(change) => Key::new("StatefulSet", change.object.name_any()),
             Self::Service(change) => Key::new("Service", change.object.name_any()),
             Self::Budget(change) => Key::new("PodDisruptionBudget", change.object.name_any()),
+            Self::NetworkPolicy(change) => Key::new("NetworkPolicy", change.object.name_any()),
+            Self::Environment(change) => Key::new("Environment", change.object.name_any()),
             Self::HttpRoute(change) => Key::new("HTTPRoute", change.object.name_any()),
             Self::Ingress(change) => Key::new("Ingress", change.object.name_any()),
             Self::Volume(change) => Key::new("PersistentVolumeClaim", change.object.name_any()),
@@ -149,12 +158,12 @@ pub struct Key {
     pub name: String,
 }
 
-/// New annotations of a revision.
+/// New annotations of a revision or a Preview.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fact {
-    /// The revision's name.
+    /// Its name.
     pub name: String,
-    /// The revision's uid.
+    /// Its uid.
     pub uid: String,
     /// What becomes known.
     pub annotations: BTreeMap<String, String>,

@@ -8,6 +8,7 @@ use kube::ResourceExt;
 use serde_json::{Value, json};
 
 use super::accept::Effective;
+use super::previewed;
 use super::{Gate, defaults, render};
 use crate::api::environment::AppSeen;
 use crate::api::shared::{EnvFrom, EnvVar};
@@ -148,7 +149,7 @@ pub fn names(environment: &Environment, app: Option<&App>) -> Names {
         here.env.iter().chain(overrides),
         here.env_from.iter().chain(sources),
     );
-    if let Some(app) = app {
+    if let Some(app) = app.map(|app| previewed::chosen(environment, app)) {
         let env = app
             .spec
             .components

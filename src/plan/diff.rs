@@ -19,6 +19,8 @@ pub enum Guarded {
     Template,
     /// Selector and ports of a Service.
     Service,
+    /// All of a network policy.
+    Policy,
 }
 
 /// Lists of routes, which an apply replaces as a whole: an item more is a host or a path that nobody wants any more.
@@ -97,6 +99,7 @@ fn additions(wanted: &Value, present: &Value, guarded: Guarded) -> Vec<String> {
         Guarded::Nothing => &[],
         Guarded::Template => &["/spec/template"],
         Guarded::Service => &["/spec/selector", "/spec/ports"],
+        Guarded::Policy => &["/spec"],
     };
     extras_at(pointers, wanted, present)
 }

@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::PodSpec;
 use kube::ResourceExt;
 
 use super::situation::Situation;
-use super::{Action, Key, Plan, database, diff, route};
+use super::{Action, Key, Plan, database, diff, policy, route};
 use crate::api::{ConditionType, labels};
 use crate::build::metadata::Of;
 use crate::build::{budget, deployment, hash, names, service, volume};
@@ -20,6 +20,7 @@ const SECRETS_PERIOD: SignedDuration = SignedDuration::from_mins(5);
 
 /// Keeps what serves as it shall be, whatever the gates say.
 pub fn keep(situation: &Situation<'_>, plan: &mut Plan) {
+    policy::keep(situation, plan);
     database::keep(situation, plan);
     if let Some(held) = situation.held() {
         hold(situation, plan, held);

@@ -8,9 +8,9 @@ use serde_json::json;
 
 use super::store::{Refusal, Stored, value};
 use super::world::World;
-use crate::api::{ConditionType, Environment, Reason};
+use crate::api::{ConditionType, Environment, Preview, Reason};
 use crate::apply::standing::Standing;
-use crate::apply::{Acted, replaced};
+use crate::apply::{Acted, Owner, replaced};
 use crate::plan::{Action, Change, Plan, Step};
 use crate::postgres::Failure;
 use crate::seen::Hidden;
@@ -32,16 +32,16 @@ impl From<Refusal> for Stop {
 
 impl World {
     /// Does the first steps of a plan, at most so many of them; shows each when it is done.
-    pub(super) fn perform(
+    pub(super) fn perform<S>(
         &mut self,
-        environment: &Environment,
-        plan: &Plan,
+        owner: Owner<'_>,
+        plan: &Plan<S>,
         most: usize,
         watch: &mut dyn FnMut(&Self, &Step),
     ) -> Acted {
         let mut acted = Acted::default();
         for step in plan.steps.iter().take(most) {
-            match self.take(environment, step.stage, &step.action) {
+            match self.take(owner, step.stage, &step.action) {
                 Ok(()) => {
                     acted.wrote += 1;
                     watch(self, step);
@@ -61,7 +61,7 @@ impl World {
 
     fn take(
         &mut self,
-        environment: &Environment,
+        owner: Owner<'_>,
         stage: ConditionType,
         action: &Action,
     ) -> Result<(), Stop> {
@@ -69,13 +69,13 @@ impl World {
             self.quota(key.kind, &key.name)?;
         }
         match action {
-            Action::Decide(revision) => match self.post(environment, &**revision)? {
+            Action::Decide(revision) => match self.post(owner, &**revision)? {
                 true => Ok(()),
                 false => Err(Stop::Again),
             },
-            Action::Copy(map) => self.post(environment, &**map).map(drop),
-            Action::Migrate(job) => self.post(environment, &**job).map(drop),
-            Action::Invent { secret, generate } => self.invent(environment, secret, generate),
+            Action::Copy(map) => self.post(owner, &**map).map(drop),
+            Action::Migrate(job) => self.post(owner, &**job).map(drop),
+            Action::Invent { secret, generate } => self.invent(owner, secret, generate),
             Action::Record(fact) => {
                 let patch = json!({"metadata": {"uid": fact.uid, "annotations": fact.annotations}});
                 Ok(self
@@ -83,29 +83,36 @@ impl World {
                     .patch::<ControllerRevision>(&fact.name, &patch)
                     .map(drop)?)
             }
+            Action::Note(fact) => {
+                let patch = json!({"metadata": {"uid": fact.uid, "annotations": fact.annotations}});
+                Ok(self.store.patch::<Preview>(&fact.name, &patch).map(drop)?)
+            }
             Action::Own { key, uid, owners } => {
                 let patch = json!({"metadata": {"uid": uid, "ownerReferences": owners}});
                 Ok(self.store.patch::<Secret>(&key.name, &patch).map(drop)?)
             }
-            Action::Deployment(change) => self.change(environment, change),
-            Action::StatefulSet(change) => self.change(environment, change),
-            Action::Service(change) => self.change(environment, change),
-            Action::Budget(change) => self.change(environment, change),
-            Action::HttpRoute(change) => self.change(environment, change),
-            Action::Ingress(change) => self.change(environment, change),
-            Action::Volume(change) => self.change(environment, change),
-            Action::ConfigMap(change) => self.change(environment, change),
-            Action::Binding(Hidden(change)) => self.change(environment, change),
+            Action::Deployment(change) => self.change(owner, change),
+            Action::StatefulSet(change) => self.change(owner, change),
+            Action::Service(change) => self.change(owner, change),
+            Action::Budget(change) => self.change(owner, change),
+            Action::NetworkPolicy(change) => self.change(owner, change),
+            Action::Environment(change) => self.stamp(owner, change),
+            Action::HttpRoute(change) => self.change(owner, change),
+            Action::Ingress(change) => self.change(owner, change),
+            Action::Volume(change) => self.change(owner, change),
+            Action::ConfigMap(change) => self.change(owner, change),
+            Action::Binding(Hidden(change)) => self.change(owner, change),
             Action::Provide(access, _) => {
                 let done = self.databases.provide(&self.store, access);
-                self.changed_database(environment, done)
+                self.changed_database(owner, done)
             }
             Action::Enter(access, entry) => {
                 let done = self.databases.enter(&self.store, access, entry);
-                self.changed_database(environment, done)
+                self.changed_database(owner, done)
             }
             Action::Delete { key, uid } => {
-                debug_assert!(stage >= ConditionType::DatabaseReady, "{key:?}");
+                let early = key.kind != "Environment" && stage < ConditionType::DatabaseReady;
+                debug_assert!(!early, "{key:?}");
                 self.store.delete_any(key.kind, &key.name, uid);
                 Ok(())
             }
@@ -128,17 +135,16 @@ impl World {
     }
 
     /// Whether it was made now; what is there already must be ours.
-    fn post<K: Stored>(&mut self, environment: &Environment, object: &K) -> Result<bool, Stop> {
+    fn post<K: Stored>(&mut self, owner: Owner<'_>, object: &K) -> Result<bool, Stop> {
         if self.store.create(object.clone()).is_some() {
             return Ok(true);
         }
-        self.ours::<K>(environment, &object.name_any())
-            .map(|_| false)
+        self.ours::<K>(owner, &object.name_any()).map(|_| false)
     }
 
     fn invent(
         &mut self,
-        environment: &Environment,
+        owner: Owner<'_>,
         secret: &Secret,
         generate: &[String],
     ) -> Result<(), Stop> {
@@ -150,30 +156,22 @@ impl World {
                 ByteString(format!("made-up-{key}").into_bytes()),
             )
         }));
-        self.post(environment, &secret).map(drop)
+        self.post(owner, &secret).map(drop)
     }
 
     /// The uid of what has this name, if it is ours.
-    fn ours<K: Stored>(
-        &self,
-        environment: &Environment,
-        name: &str,
-    ) -> Result<Option<String>, Stop> {
+    fn ours<K: Stored>(&self, owner: Owner<'_>, name: &str) -> Result<Option<String>, Stop> {
         let Some(there) = self.store.get::<K>(name) else {
             return Ok(None);
         };
-        match Standing::of(&*there, environment) {
+        match Standing::of(&*there, owner) {
             Standing::Ours => Ok(there.uid()),
             Standing::Leaving(why) => Err(Stop::Refused(Reason::Terminating, why)),
             Standing::Taken(why) => Err(Stop::Refused(Reason::NameTaken, why)),
         }
     }
 
-    fn change<K: Stored>(
-        &mut self,
-        environment: &Environment,
-        change: &Change<K>,
-    ) -> Result<(), Stop> {
+    fn change<K: Stored>(&mut self, owner: Owner<'_>, change: &Change<K>) -> Result<(), Stop> {
         let mut object = (*change.object).clone();
         let name = object.name_any();
         match &change.live {
@@ -184,7 +182,7 @@ impl World {
                     .clone_from(&live.resource_version);
                 object.meta_mut().uid = Some(live.uid.clone());
             }
-            None => object.meta_mut().uid = self.ours::<K>(environment, &name)?,
+            None => object.meta_mut().uid = self.ours::<K>(owner, &name)?,
         }
         self.store.apply(&object)?;
         let foreign = change
@@ -193,7 +191,7 @@ impl World {
             .map(|live| live.foreign.as_slice())
             .unwrap_or_default();
         let now = self.store.now;
-        let memory = self.memories.entry(environment.name_any()).or_default();
+        let memory = self.memories.entry(owner.name().to_owned()).or_default();
         if !foreign.is_empty() && memory.foreign.remove(foreign, now) {
             let rendered = value(&*change.object);
             let parts = replaced(&K::kind(&())).iter();
@@ -205,14 +203,26 @@ impl World {
         Ok(())
     }
 
+    fn stamp(&mut self, owner: Owner<'_>, change: &Change<Environment>) -> Result<(), Stop> {
+        if change.live.is_none() {
+            return self.change(owner, change);
+        }
+        let spec = json!(change.object.spec);
+        let name = change.object.name_any();
+        Ok(self
+            .store
+            .put_at::<Environment>(&name, &[("/spec", spec)])
+            .map(drop)?)
+    }
+
     /// What the database said before does not count any more.
     fn changed_database(
         &mut self,
-        environment: &Environment,
+        owner: Owner<'_>,
         done: Result<(), Failure>,
     ) -> Result<(), Stop> {
         self.memories
-            .entry(environment.name_any())
+            .entry(owner.name().to_owned())
             .or_default()
             .database = None;
         done.map_err(|failure| match failure {

@@ -137,6 +137,7 @@ impl World {
             deployments: owned(&store.deployments, environment),
             stateful_sets: owned(&store.stateful_sets, environment),
             services: owned(&store.services, environment),
+            network_policies: owned(&store.network_policies, environment),
             budgets: owned(&store.budgets, environment),
             http_routes: owned(&store.http_routes, environment),
             ingresses: owned(&store.ingresses, environment),

@@ -51,6 +51,13 @@ impl World {
 
     fn pass_over_all(&mut self, watch: &mut dyn FnMut(&Self, Event<'_>)) -> Option<Timestamp> {
         let mut look_at = None;
+        for name in self.previews() {
+            let plan = self.pass_preview(&name);
+            look_at = [look_at, plan.and_then(|plan| plan.next)]
+                .into_iter()
+                .flatten()
+                .min();
+        }
         for name in self.environments() {
             let Some(pass) = self.pass(&name) else {
                 continue;

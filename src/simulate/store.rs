@@ -8,14 +8,14 @@ use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment, StatefulSet};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Secret, Service};
-use k8s_openapi::api::networking::v1::Ingress;
+use k8s_openapi::api::networking::v1::{Ingress, NetworkPolicy};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 use serde_json::{Value, json};
 
 use super::{applied, defaults, merge};
-use crate::api::{App, Environment, labels};
+use crate::api::{App, Environment, Preview, labels};
 use crate::build::http_route::HttpRoute;
 use crate::caches::Kept;
 
@@ -42,6 +42,8 @@ pub struct Store {
     pub apps: Shelf<App>,
     /// Environments.
     pub environments: Shelf<Environment>,
+    /// Previews.
+    pub previews: Shelf<Preview>,
     /// ConfigMaps.
     pub config_maps: Shelf<ConfigMap>,
     /// Secrets.
@@ -60,6 +62,8 @@ pub struct Store {
     pub pods: Shelf<Pod>,
     /// Services.
     pub services: Shelf<Service>,
+    /// Network policies.
+    pub network_policies: Shelf<NetworkPolicy>,
     /// Disruption budgets.
     pub budgets: Shelf<PodDisruptionBudget>,
     /// Routes of the Gateway API.
@@ -114,6 +118,7 @@ macro_rules! stored {
 stored! {
     App: apps,
     Environment: environments,
+    Preview: previews,
     ConfigMap: config_maps,
     Secret: secrets,
     PersistentVolumeClaim: volumes,
@@ -123,6 +128,7 @@ stored! {
     Job: jobs,
     Pod: pods,
     Service: services,
+    NetworkPolicy: network_policies,
     PodDisruptionBudget: budgets,
     HttpRoute: http_routes,
     Ingress: ingresses,

@@ -18,6 +18,10 @@ pub fn step(step: &Step, seen: &SeenEnvironment) -> String {
             let facts = facts(object.annotations().keys());
             format!("decide ControllerRevision {}{facts}", object.name_any())
         }
+        Action::Note(Fact {
+            name, annotations, ..
+        }) => format!("note on Preview {name}{}", facts(annotations.keys())),
+        Action::Environment(change) => format!("make Environment {}", change.object.name_any()),
         Action::Record(Fact {
             name, annotations, ..
         }) => {
@@ -51,6 +55,7 @@ pub fn step(step: &Step, seen: &SeenEnvironment) -> String {
         }
         Action::StatefulSet(change) => apply(change, &children.stateful_sets),
         Action::Service(change) => apply(change, &children.services),
+        Action::NetworkPolicy(change) => apply(change, &children.network_policies),
         Action::Budget(change) => apply(change, &children.budgets),
         Action::HttpRoute(change) => apply(change, &children.http_routes),
         Action::Ingress(change) => apply(change, &children.ingresses),

@@ -129,7 +129,7 @@ impl World {
     ) -> Option<Pass> {
         let (seen, plan) = self.decide(name)?;
         let environment = seen.environment.clone();
-        let acted = self.perform(&environment, &plan, most, watch);
+        let acted = self.perform((&*environment).into(), &plan, most, watch);
         let cut = acted.wrote >= most && plan.steps.len() > most;
         let before = if cut {
             self.forget();

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use crate::api::condition::Class;
-use crate::api::environment::EnvironmentStatus;
-use crate::api::{ConditionType, Environment, Reason};
+use crate::api::{ConditionType, Reason};
+use crate::managed::{Managed, Status};
 use crate::plan::{Gate, Plan};
 
 /// Longest message, in bytes; the whole status has room for 32 KiB.
@@ -14,48 +14,39 @@ const LONGEST: usize = 2048;
 type Gates = [(ConditionType, Gate)];
 
 /// The status as it shall be: what was reached says what it says now, everything else what it said last.
-pub(super) fn merge(
-    environment: &Environment,
-    plan: &Plan,
+pub(super) fn merge<K: Managed>(
+    object: &K,
+    plan: &Plan<K::Status>,
     gates: &Gates,
     now: Timestamp,
-) -> EnvironmentStatus {
-    let status = environment.status.as_ref();
+) -> K::Status {
+    let generation = object.meta().generation;
     let before = Before {
-        known: status
-            .map(|status| status.conditions.as_slice())
-            .unwrap_or_default(),
-        generation: environment.metadata.generation,
+        known: object.status().map(Status::conditions).unwrap_or_default(),
+        generation,
         now,
     };
-    let ready = ready(plan, gates);
-    let mut conditions: Vec<Condition> = ConditionType::STAGES
-        .iter()
-        .map(|stage| before.stage(*stage, gates))
-        .collect();
-    conditions.push(before.or_unknown(
-        ConditionType::Available,
-        plan.available.as_ref(),
-        "anything serves",
-    ));
+    let ready = ready::<K>(plan, gates);
+    let stages = K::STAGES.iter().map(|stage| before.stage(*stage, gates));
+    let mut conditions: Vec<Condition> = stages.collect();
+    let also = K::ALSO.iter();
+    conditions.extend(
+        also.map(|type_| before.or_unknown(*type_, plan.available.as_ref(), "anything serves")),
+    );
     conditions.push(before.or_unknown(ConditionType::Ready, ready.as_ref(), "everything runs"));
     conditions.extend(ready.iter().filter_map(|gate| before.summary(gate)));
-    EnvironmentStatus {
-        observed_generation: environment.metadata.generation,
-        conditions,
-        ..plan.status.clone()
-    }
+    plan.status.clone().with(generation, conditions)
 }
 
 /// The status when no pass could be made: all as it was, but for these conditions and what sums them up.
-pub(super) fn amend(
-    mut status: EnvironmentStatus,
+pub(super) fn amend<S: Status>(
+    status: S,
     said: &[ConditionType],
     gate: &Gate,
     generation: Option<i64>,
     now: Timestamp,
-) -> EnvironmentStatus {
-    let known = std::mem::take(&mut status.conditions);
+) -> S {
+    let known = status.conditions().to_vec();
     let before = Before {
         known: &known,
         generation,
@@ -69,22 +60,25 @@ pub(super) fn amend(
         types.into_iter().any(|other| other.as_str() == type_)
     };
     let kept = known.iter().filter(|known| !replaced(&known.type_));
-    status.conditions = kept.cloned().chain(amended).collect();
-    status
+    let conditions = kept.cloned().chain(amended).collect();
+    let observed = status.observed_generation();
+    status.with(observed, conditions)
 }
 
 /// Whether two statuses say the same; the apiserver may keep conditions in another order.
-pub(super) fn same(one: &EnvironmentStatus, other: &EnvironmentStatus) -> bool {
-    let sorted = |status: &EnvironmentStatus| {
-        let mut status = status.clone();
-        status.conditions.sort_by(|a, b| a.type_.cmp(&b.type_));
+pub(super) fn same<S: Status>(one: &S, other: &S) -> bool {
+    let sorted = |status: &S| {
+        let mut conditions = status.conditions().to_vec();
+        conditions.sort_by(|a, b| a.type_.cmp(&b.type_));
         status
+            .clone()
+            .with(status.observed_generation(), conditions)
     };
     sorted(one) == sorted(other)
 }
 
 /// The first closed gate; when all stages were reached and none is closed, that all of it runs. `None`: nothing was judged.
-fn ready(plan: &Plan, gates: &Gates) -> Option<Gate> {
+fn ready<K: Managed>(plan: &Plan<K::Status>, gates: &Gates) -> Option<Gate> {
     let closed = gates
         .iter()
         .find(|(_, gate)| gate.reason.class() != Class::Open);
@@ -92,12 +86,12 @@ fn ready(plan: &Plan, gates: &Gates) -> Option<Gate> {
         return Some(gate.clone());
     }
     let reached = |stage: &ConditionType| gates.iter().any(|(known, _)| known == stage);
-    let next = ConditionType::STAGES.iter().find(|stage| !reached(stage));
+    let next = K::STAGES.iter().find(|stage| !reached(stage));
     match (gates.last(), next) {
         (None, _) => None,
         (Some(_), Some(next)) => Some(pending(&format!("{} is judged next", next.as_str()))),
         (Some(_), None) => {
-            let release = plan.status.release.as_deref().unwrap_or("The release");
+            let release = plan.status.release().unwrap_or("The release");
             Some(Gate {
                 reason: Reason::Ready,
                 message: format!("{release} runs"),

@@ -1,44 +1,34 @@
 //! Events: that something happened, once. They never fail a pass.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use kube::Resource;
 use kube::runtime::events::{Event, EventType};
 
+use crate::api::Reason;
 use crate::api::condition::Class;
-use crate::api::environment::EnvironmentStatus;
-use crate::api::{ConditionType, Environment, Reason};
 use crate::context::Context;
+use crate::managed::{Managed, Status};
 
 /// Longest note, in bytes.
 const LONGEST: usize = 1000;
 
 /// Tells what the new status says that the old one did not.
-pub(super) async fn publish(environment: &Environment, wanted: &EnvironmentStatus, ctx: &Context) {
-    let before = environment
-        .status
-        .as_ref()
-        .map(|status| status.conditions.as_slice());
-    let target = wanted.target.unwrap_or_default();
-    for event in happened(before.unwrap_or_default(), &wanted.conditions, target) {
+pub(super) async fn publish<K: Managed>(object: &K, wanted: &K::Status, ctx: &Context) {
+    let before = object.status().map(Status::conditions).unwrap_or_default();
+    for event in happened::<K>(before, wanted.conditions(), &wanted.run()) {
         if ctx.may_write("Event", "create").is_err() {
             return;
         }
-        if let Err(error) = ctx
-            .recorder
-            .publish(&event, &environment.object_ref(&()))
-            .await
-        {
+        if let Err(error) = ctx.recorder.publish(&event, &object.object_ref(&())).await {
             tracing::debug!(%error, reason = event.reason, "an event could not be published");
         }
     }
 }
 
 /// The transitions that people want to hear of. Pure.
-fn happened(before: &[Condition], after: &[Condition], target: i64) -> Vec<Event> {
+fn happened<K: Managed>(before: &[Condition], after: &[Condition], run: &str) -> Vec<Event> {
     let stages = after.iter().filter(|condition| {
-        ConditionType::STAGES
-            .iter()
-            .any(|stage| stage.as_str() == condition.type_)
+        let mut stages = K::STAGES.iter();
+        stages.any(|stage| stage.as_str() == condition.type_)
     });
     let changed = stages.filter(|condition| {
         let known = before.iter().find(|known| known.type_ == condition.type_);
@@ -47,11 +37,11 @@ fn happened(before: &[Condition], after: &[Condition], target: i64) -> Vec<Event
         })
     });
     changed
-        .filter_map(|condition| event(condition, target))
+        .filter_map(|condition| event(condition, run))
         .collect()
 }
 
-fn event(condition: &Condition, target: i64) -> Option<Event> {
+fn event(condition: &Condition, run: &str) -> Option<Event> {
     let reasons = Reason::ALL.iter();
     let (reason, class, _) = reasons
         .into_iter()
@@ -62,6 +52,7 @@ fn event(condition: &Condition, target: i64) -> Option<Event> {
     );
     let type_ = match class {
         Class::Refused | Class::Failed => EventType::Warning,
+        Class::Open if *reason == Reason::ExpiresSoon => EventType::Warning,
         Class::Open if *reason != Reason::NotConfigured => EventType::Normal,
         Class::Waiting if begins => EventType::Normal,
         Class::Open | Class::Waiting | Class::Unknown => return None,
@@ -71,7 +62,7 @@ fn event(condition: &Condition, target: i64) -> Option<Event> {
         reason: condition.reason.clone(),
         note: Some(note(&condition.message)),
         // Events of the same action and reason are counted as one for minutes, with the first note.
-        action: format!("{}Revision{target}", condition.type_),
+        action: format!("{}{run}", condition.type_),
         secondary: None,
     })
 }
@@ -89,6 +80,7 @@ fn note(message: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::Environment;
     use jiff::Timestamp;
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
@@ -104,7 +96,7 @@ mod tests {
     }
 
     fn told(before: &[Condition], after: &[Condition]) -> Vec<(EventType, String)> {
-        let events = happened(before, after, 3).into_iter();
+        let events = happened::<Environment>(before, after, "Revision3").into_iter();
         events.map(|event| (event.type_, event.reason)).collect()
     }
 

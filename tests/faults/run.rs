@@ -15,10 +15,12 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinSet;
-use towpath::caches::{self, Caches, EnvironmentMeta, Kept, Named, Place, Scope, Shelf};
+use towpath::api::{Environment, Preview};
+use towpath::caches::{self, Caches, Kept, NameOf, Named, Place, Scope, Shelf};
 use towpath::config::Config;
-use towpath::context::{Context, Failures, HashKey, Memories};
+use towpath::context::{Context, Failures, HashKey, Memories, Subject};
 use towpath::lease::Held;
+use towpath::managed::Managed;
 use towpath::metrics::Metrics;
 use towpath::reconcile;
 use towpath::registry::Registry;
@@ -182,10 +184,11 @@ pub async fn run(
 /// A controller's process.
 struct Process {
     ctx: Arc<Context>,
-    triggers: UnboundedReceiver<ObjectRef<EnvironmentMeta>>,
-    queued: BTreeSet<Place>,
+    environments: UnboundedReceiver<ObjectRef<NameOf<Environment>>>,
+    previews: UnboundedReceiver<ObjectRef<NameOf<Preview>>>,
+    queued: BTreeSet<Subject>,
     /// When to look although nothing happened.
-    due: BTreeMap<Place, Timestamp>,
+    due: BTreeMap<Subject, Timestamp>,
     _watches: JoinSet<()>,
 }
 
@@ -223,7 +226,8 @@ impl Process {
             caches,
         };
         Self {
-            triggers: ctx.caches.triggers.open(),
+            environments: ctx.caches.triggers.open(),
+            previews: ctx.caches.preview_triggers.open(),
             ctx: Arc::new(ctx),
             queued: BTreeSet::new(),
             due: BTreeMap::new(),
@@ -231,33 +235,56 @@ impl Process {
         }
     }
 
-    /// The Environment to look at now, if any.
-    fn wanted(&mut self) -> Option<Place> {
-        while let Ok(object) = self.triggers.try_recv() {
-            let namespace = object.namespace.unwrap_or_default();
-            self.queued.insert(Place::new(namespace, object.name));
+    /// What to look at now, if anything.
+    fn wanted(&mut self) -> Option<Subject> {
+        while let Ok(object) = self.environments.try_recv() {
+            self.queued.insert(subject(object));
+        }
+        while let Ok(object) = self.previews.try_recv() {
+            self.queued.insert(subject(object));
         }
         let late = self.due.iter().filter(|(_, at)| **at <= now());
-        self.queued.extend(late.map(|(place, _)| place.clone()));
+        self.queued.extend(late.map(|(subject, _)| subject.clone()));
         self.queued.pop_first()
     }
 
     /// One pass, as the queue of a controller runs it.
-    async fn pass(&mut self, place: &Place) {
-        self.due.remove(place);
-        let name = ObjectRef::new(&place.name).within(&place.namespace);
-        if self.ctx.caches.triggers.names().get(&name).is_none() {
-            reconcile::forget(place, &self.ctx);
-            return;
-        }
-        let wait = match reconcile::look(place, &self.ctx).await {
-            Ok(wait) => wait,
-            Err(_) => Some(self.ctx.failures.next_delay(place)),
-        };
-        if let Some(wait) = wait {
-            self.due.insert(place.clone(), now() + wait);
+    async fn pass(&mut self, subject: &Subject) {
+        match subject.0 {
+            Environment::NAME => self.pass_over::<Environment>(subject).await,
+            _ => self.pass_over::<Preview>(subject).await,
         }
     }
+
+    async fn pass_over<K: Managed>(&mut self, subject: &Subject) {
+        self.due.remove(subject);
+        let place = &subject.1;
+        let name = ObjectRef::new(&place.name).within(&place.namespace);
+        if K::triggers(&self.ctx.caches).names().get(&name).is_none() {
+            reconcile::forget::<K>(place, &self.ctx);
+            return;
+        }
+        let wait = match reconcile::look::<K>(place, &self.ctx).await {
+            Ok(wait) => wait,
+            Err(_) => Some(self.ctx.failures.next_delay(subject)),
+        };
+        if let Some(wait) = wait {
+            self.due.insert(subject.clone(), now() + wait);
+        }
+    }
+
+    /// The next thing that a watch tells of.
+    async fn told(&mut self) -> Option<Subject> {
+        tokio::select! {
+            told = self.environments.recv() => told.map(subject),
+            told = self.previews.recv() => told.map(subject),
+        }
+    }
+}
+
+fn subject<K: Managed>(object: ObjectRef<NameOf<K>>) -> Subject {
+    let namespace = object.namespace.unwrap_or_default();
+    (K::NAME, Place::new(namespace, object.name))
 }
 
 fn deaf() -> Client {
@@ -332,13 +359,13 @@ impl Stage {
             Some(process) => process,
             none => none.insert(Process::start(&self.run, &self.client, &self.probes).await),
         };
-        let Some(place) = process.wanted() else {
+        let Some(subject) = process.wanted() else {
             return false;
         };
         let died = tokio::select! {
             biased;
             () = self.run.died.notified() => true,
-            () = process.pass(&place) => false,
+            () = process.pass(&subject) => false,
         };
         if died {
             self.die();
@@ -365,10 +392,9 @@ impl Stage {
             return;
         };
         for _ in &untold {
-            let told = tokio::time::timeout(Duration::from_millis(500), process.triggers.recv());
-            if let Ok(Some(object)) = told.await {
-                let namespace = object.namespace.unwrap_or_default();
-                process.queued.insert(Place::new(namespace, object.name));
+            let told = tokio::time::timeout(Duration::from_millis(500), process.told());
+            if let Ok(Some(subject)) = told.await {
+                process.queued.insert(subject);
             }
         }
     }
@@ -539,7 +565,7 @@ impl Stage {
         let before = self.run.locked().store.seen.version;
         if let Some(process) = &mut self.process {
             NOW.set(now() + REST + REST);
-            let places: Vec<Place> = process.due.keys().cloned().collect();
+            let places: Vec<Subject> = process.due.keys().cloned().collect();
             for place in places {
                 process.pass(&place).await;
             }

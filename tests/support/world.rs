@@ -122,7 +122,7 @@ impl World {
             stage: ConditionType::RolledOut,
             action,
         };
-        let plan = Plan {
+        let plan: Plan = Plan {
             steps: actions.into_iter().map(step).collect(),
             ..Plan::default()
         };

@@ -86,7 +86,7 @@ fn findings_say_where_and_what_must_hold() {
         (
             "kind: Environment",
             "kind: Enviroment",
-            "kind: must be App or Environment",
+            "kind: must be App, Environment or Preview",
         ),
         (
             "kind: Environment",

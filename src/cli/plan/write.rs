@@ -38,7 +38,11 @@ impl Write {
 pub(super) fn of(step: &Step, seen: &SeenEnvironment, newest: Option<&Revision>) -> Option<Write> {
     let children = &seen.children;
     let (line, details) = match &step.action {
-        Action::Record(_) | Action::Enter(..) => return None,
+        Action::Record(_) | Action::Note(_) | Action::Enter(..) => return None,
+        Action::Environment(change) => (
+            format!("create Environment {}", change.object.name_any()),
+            Vec::new(),
+        ),
         Action::Decide(object) => decided(object, seen),
         Action::Copy(map) => (
             format!(
@@ -55,6 +59,7 @@ pub(super) fn of(step: &Step, seen: &SeenEnvironment, newest: Option<&Revision>)
         Action::Deployment(change) => deployment(change, seen, newest),
         Action::StatefulSet(change) => applied(change, &children.stateful_sets),
         Action::Service(change) => applied(change, &children.services),
+        Action::NetworkPolicy(change) => applied(change, &children.network_policies),
         Action::Budget(change) => applied(change, &children.budgets),
         Action::HttpRoute(change) => applied(change, &children.http_routes),
         Action::Ingress(change) => applied(change, &children.ingresses),

@@ -2,6 +2,7 @@ use jiff::SignedDuration;
 use serde_json::json;
 
 use super::*;
+use crate::api::{Environment, EnvironmentStatus};
 
 fn environment(status: Option<EnvironmentStatus>) -> Environment {
     let value = json!({

@@ -13,6 +13,10 @@
 - apiGroups: [policy]
   resources: [poddisruptionbudgets]
   verbs: [get, list, watch, create, patch, delete]
+# Previews reach nothing but what they need.
+- apiGroups: [networking.k8s.io]
+  resources: [networkpolicies]
+  verbs: [get, list, watch, create, patch, delete]
 # A migration is made once and never changed.
 - apiGroups: [batch]
   resources: [jobs]

@@ -1,0 +1,159 @@
+//! The `preview` section of an App: how a preview of it looks.
+
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::environment::Route;
+use super::rules;
+use super::shared::{EnvVar, NameRef, Resources};
+
+/// How a preview of an App looks.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq, KubeSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(validation = Rule::new("!has(self.env) || self.env.all(e, !e.name.startsWith('TOWPATH_'))")
+    .message("the name of a variable of a preview must not start with TOWPATH_: these tell the app that it is one"))]
+pub struct PreviewTemplate {
+    /// Hosts on which a preview answers. `{app}` and `{number}` stand for the App's name and the number of the pull request.
+    #[schemars(length(min = 1, max = 4))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["host".into()]))]
+    pub hosts: Vec<PreviewHost>,
+    /// The components that run, with one pod each unless more are said. Default: all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub components: Vec<PreviewComponent>,
+    /// Variables of every component of a preview; they win over the App's and its components'.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub env: Vec<EnvVar>,
+    /// The only Secrets that a preview may read, beside its database's own and the App's pull Secrets. A variable that needs
+    /// another must get a value in `env`. Default: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub secrets: Vec<NameRef>,
+    /// Where a preview may connect to, beside its own pods and names in DNS. Default: nowhere.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    pub egress: Vec<Egress>,
+    /// How long a preview lives after the last push, in seconds. Default: 604800, a week.
+    #[serde(default = "week")]
+    #[schemars(range(min = 60, max = 31_536_000))]
+    pub ttl_seconds: i32,
+    /// How many previews of the App may be live at once; the others wait in a queue. Default: 20.
+    #[serde(default = "twenty")]
+    #[schemars(range(min = 1, max = 500))]
+    pub max_previews: i32,
+    /// The database that a preview gets. An App with a database must say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database: Option<PreviewDatabase>,
+}
+
+/// A host of a preview, and what answers on it.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq, KubeSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PreviewHost {
+    /// DNS name, such as `{app}-pr-{number}.preview.example.com`. Its first label must hold `{number}`.
+    #[schemars(
+        length(min = 1, max = 240),
+        regex(
+            pattern = r"^([a-z0-9]|\{app\}|\{number\})(([-a-z0-9]|\{app\}|\{number\})*([a-z0-9]|\{app\}|\{number\}))?(\.([a-z0-9]|\{app\}|\{number\})(([-a-z0-9]|\{app\}|\{number\})*([a-z0-9]|\{app\}|\{number\}))?)*$"
+        )
+    )]
+    #[x_kube(
+        validation = Rule::new("self.matches('^[^.]*[{]number[}]') && !self.matches('^[^.]*[{]number[}][^.]*[{]number[}]') && !self.matches('^[^.]*[{]app[}][^.]*[{]app[}]')")
+            .message("the first label of the host of a preview must hold {number} once, and {app} at most once"),
+        validation = Rule::new("self.matches('^[^.]{1,45}([.]|$)')")
+            .message("the first label of the host of a preview must have at most 45 characters"),
+    )]
+    pub host: String,
+    /// Paths of the host; the longest prefix wins.
+    #[schemars(length(min = 1, max = 16))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["path".into()]))]
+    pub routes: Vec<Route>,
+}
+
+/// A component of a preview.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq, KubeSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PreviewComponent {
+    /// Name of the component.
+    #[schemars(length(min = 1, max = 15))]
+    pub name: String,
+    /// How many pods. Default: 1.
+    #[serde(default = "one")]
+    #[schemars(range(min = 0, max = 10))]
+    pub replicas: i32,
+    /// What each pod asks for and may use. Default: the App's; where that sets no limit, a core and 512Mi.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<Resources>,
+}
+
+/// Addresses that a preview may connect to.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq, KubeSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Egress {
+    /// Addresses, such as `203.0.113.0/24`; `0.0.0.0/0` is everywhere.
+    #[schemars(length(min = 3, max = 64))]
+    #[x_kube(validation = Rule::new("self.matches('^([0-9]{1,3}[.]){3}[0-9]{1,3}/([0-9]|[12][0-9]|3[0-2])$|^[0-9a-fA-F:]*:[0-9a-fA-F:]*/[0-9]{1,3}$')").message("cidr must be addresses such as 203.0.113.0/24"))]
+    pub cidr: String,
+    /// TCP ports. Default: all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), inner(range(min = 1, max = 65535)))]
+    pub ports: Vec<i32>,
+}
+
+/// The database of a preview. It goes with the preview.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq, KubeSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(validation = Rule::new("(self.provider == 'Dedicated') == has(self.dedicated)")
+    .message("database must have the member dedicated exactly when provider is Dedicated"))]
+pub struct PreviewDatabase {
+    /// `Dedicated`: a PostgreSQL of its own, one pod and a volume. What a preview was made with stays until it goes.
+    pub provider: PreviewProvider,
+    /// Settings of provider `Dedicated`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dedicated: Option<PreviewDedicated>,
+}
+
+/// Where the database of a preview comes from.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
+pub enum PreviewProvider {
+    /// Made for it alone.
+    Dedicated,
+}
+
+/// A PostgreSQL of its own.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq, KubeSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(validation = rules::size("1Gi"))]
+pub struct PreviewDedicated {
+    /// Major version, one that the controller's configuration has an image for.
+    #[schemars(length(min = 1, max = 8), regex(pattern = r"^[0-9]+$"))]
+    pub version: String,
+    /// Size of its volume.
+    #[schemars(length(min = 1, max = 32))]
+    pub size: String,
+    /// StorageClass of its volume. Default: the cluster's default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        length(min = 1, max = 253),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
+    )]
+    pub storage_class_name: Option<String>,
+    /// What the database asks for and may use. Default: requests of 50m and 128Mi.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<Resources>,
+}
+
+fn one() -> i32 {
+    1
+}
+fn twenty() -> i32 {
+    20
+}
+fn week() -> i32 {
+    604_800
+}

@@ -1,0 +1,78 @@
+//! `Deployed`: the Environment of the preview is what it shall be, and Ready.
+
+use kube::ResourceExt;
+
+use crate::api::condition::Class;
+use crate::api::preview::PreviewStatus;
+use crate::api::{ConditionType, Environment, Reason};
+use crate::build::environment;
+use crate::plan::action::{Change, Live};
+use crate::plan::{Action, Gate, Key, Plan};
+use crate::seen::{Seen, SeenPreview};
+
+const STAGE: ConditionType = ConditionType::Deployed;
+
+/// Makes the Environment as the App's template says, and says how it stands.
+pub(super) fn deploy(seen: &SeenPreview, plan: &mut Plan<PreviewStatus>) -> Gate {
+    let Seen::Found(app) = &seen.app else {
+        return Gate::new(Reason::Pending, "Waiting for the App");
+    };
+    let live = seen.environment.as_deref();
+    if live.is_some_and(|live| live.metadata.deletion_timestamp.is_some()) {
+        let message =
+            "The Environment of before is on its way out; it is made anew when it is gone";
+        return Gate::new(Reason::Terminating, message);
+    }
+    let Some(wanted) = environment::of_preview(&seen.preview, app, live) else {
+        return Gate::new(Reason::Pending, "Waiting for the App's preview section");
+    };
+    let same = live.is_some_and(|live| {
+        let has = |(key, value): (&String, &String)| live.labels().get(key) == Some(value);
+        live.spec == wanted.spec && wanted.labels().iter().all(has)
+    });
+    if !same {
+        let change = Change {
+            live: live.map(|live| Live {
+                uid: live.uid().unwrap_or_default(),
+                resource_version: None,
+                foreign: Vec::new(),
+            }),
+            object: Box::new(wanted),
+        };
+        plan.push(STAGE, Action::Environment(change));
+        return Gate::new(Reason::Deploying, "The Environment is being made");
+    }
+    plan.wanted
+        .insert(Key::new("Environment", seen.preview.name_any()));
+    live.map_or_else(
+        || Gate::new(Reason::Deploying, "The Environment is being made"),
+        judge,
+    )
+}
+
+/// What the Environment says of itself.
+fn judge(environment: &Environment) -> Gate {
+    let status = environment.status.as_ref();
+    let told = status.filter(|told| told.observed_generation == environment.metadata.generation);
+    let mut conditions = told.into_iter().flat_map(|told| &told.conditions);
+    let ready = conditions.find(|known| {
+        known.type_ == ConditionType::Ready.as_str()
+            && known.observed_generation == environment.metadata.generation
+    });
+    let Some(ready) = ready else {
+        return Gate::new(Reason::Deploying, "The Environment is on its way");
+    };
+    if ready.status == "True" {
+        return Gate::new(Reason::Deployed, ready.message.clone());
+    }
+    let class = Reason::ALL.iter();
+    let class = class
+        .into_iter()
+        .find(|(reason, ..)| reason.as_str() == ready.reason)
+        .map(|(_, class, _)| *class);
+    let reason = match class {
+        Some(Class::Refused | Class::Failed) => Reason::NotDeployed,
+        _ => Reason::Deploying,
+    };
+    Gate::new(reason, format!("{}: {}", ready.reason, ready.message))
+}

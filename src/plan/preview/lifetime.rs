@@ -1,0 +1,127 @@
+//! How long a preview lives: from the last push, or from a person's word after it.
+
+use jiff::{SignedDuration, Timestamp};
+use kube::ResourceExt;
+
+use crate::api::preview::PreviewStatus;
+use crate::api::template::PreviewTemplate;
+use crate::api::{ConditionType, Preview, labels};
+use crate::build::hash;
+use crate::plan::{Action, Fact, Plan};
+use crate::seen::{Seen, SeenPreview};
+
+/// The longest warning before the end.
+const WARNING: SignedDuration = SignedDuration::from_hours(24);
+/// Longest token that is kept.
+const LONGEST: usize = 256;
+
+/// When a preview is warned of, and when it ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Lifetime {
+    /// From then on it says so.
+    pub warns: Timestamp,
+    /// From then on it is over.
+    pub ends: Timestamp,
+}
+
+/// The lifetime of this preview. `None`: nobody knows one, or it does not end.
+pub(super) fn of(seen: &SeenPreview) -> Option<Lifetime> {
+    let Seen::Found(app) = &seen.app else {
+        return None;
+    };
+    lifetime(&seen.preview, app.spec.preview.as_ref()?, seen.now)
+}
+
+/// The lifetime of a preview of this template. `None`: it does not end.
+pub(super) fn lifetime(
+    preview: &Preview,
+    template: &PreviewTemplate,
+    now: Timestamp,
+) -> Option<Lifetime> {
+    if preview.labels().get(labels::KEEP).map(String::as_str) == Some("true") {
+        return None;
+    }
+    let ttl = SignedDuration::from_secs(i64::from(template.ttl_seconds));
+    let begun = pushed(preview, now).max(extended(preview, now).unwrap_or(Timestamp::MIN));
+    let ends = begun + ttl;
+    Some(Lifetime {
+        warns: ends - WARNING.min(ttl / 10),
+        ends,
+    })
+}
+
+/// A moment as it is told and kept: in whole seconds.
+pub(super) fn text(at: Timestamp) -> String {
+    Timestamp::from_second(at.as_second())
+        .unwrap_or(at)
+        .to_string()
+}
+
+/// Writes down a push or a word that is new: nothing that decides lives in the status alone.
+pub(super) fn note(seen: &SeenPreview, plan: &mut Plan<PreviewStatus>) {
+    let preview = &seen.preview;
+    let mut annotations = std::collections::BTreeMap::new();
+    if noted(preview, labels::PUSHED, &release(preview)).is_none() {
+        let value = format!("{} {}", release(preview), text(seen.now));
+        annotations.insert(labels::PUSHED.to_owned(), value);
+    }
+    if let Some(token) = token(preview)
+        && noted(preview, labels::EXTENDED, token).is_none()
+    {
+        let value = format!("{token} {}", text(seen.now));
+        annotations.insert(labels::EXTENDED.to_owned(), value);
+    }
+    if !annotations.is_empty() {
+        let fact = Fact {
+            name: preview.name_any(),
+            uid: preview.uid().unwrap_or_default(),
+            annotations,
+        };
+        plan.push(ConditionType::Accepted, Action::Note(fact));
+    }
+}
+
+/// When this release was pushed. One that is not written down yet was pushed now.
+fn pushed(preview: &Preview, now: Timestamp) -> Timestamp {
+    noted(preview, labels::PUSHED, &release(preview)).map_or(now, |at| at.min(now))
+}
+
+/// When a person last let it live on.
+fn extended(preview: &Preview, now: Timestamp) -> Option<Timestamp> {
+    match token(preview) {
+        Some(token) => Some(noted(preview, labels::EXTENDED, token).map_or(now, |at| at.min(now))),
+        // The word was taken back; what was noted for this very object still counts.
+        None => {
+            let (token, at) = preview
+                .annotations()
+                .get(labels::EXTENDED)?
+                .split_once(' ')?;
+            let meant = token.split('.').next() == preview.metadata.uid.as_deref();
+            at.parse().ok().filter(|at| meant && *at <= now)
+        }
+    }
+}
+
+/// What is noted under a name, if it is of this.
+fn noted(preview: &Preview, annotation: &str, of: &str) -> Option<Timestamp> {
+    let (what, at) = preview.annotations().get(annotation)?.split_once(' ')?;
+    (what == of).then(|| at.parse().ok()).flatten()
+}
+
+/// A person's word, if it is meant for this very object.
+fn token(preview: &Preview) -> Option<&str> {
+    let token = preview.annotations().get(labels::EXTEND)?;
+    let sound = token.len() <= LONGEST && !token.contains(char::is_whitespace);
+    let meant = token.split('.').next() == Some(preview.metadata.uid.as_deref()?);
+    (sound && meant).then_some(token)
+}
+
+/// What tells one release from another: author and message of its commit do not.
+fn release(preview: &Preview) -> String {
+    let mut release = preview.spec.release.clone();
+    if let Some(commit) = &mut release.commit {
+        commit.author = None;
+        commit.message = None;
+    }
+    hash::of(&release, 16)
+}

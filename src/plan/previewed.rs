@@ -1,0 +1,120 @@
+//! An App as a preview runs it: the components that were chosen, no account of its own, limits, and no Secrets but those that
+//! previews may read.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use kube::ResourceExt;
+
+use super::{Gate, diff};
+use crate::api::app::{App, Component};
+use crate::api::environment::{Environment, PreviewOf};
+use crate::api::shared::{ResourceList, Resources};
+
+/// What a container of a preview may use where nobody says it.
+const CPU: &str = "1";
+const MEMORY: &str = "512Mi";
+
+/// The App as it runs in an Environment: another one only in a preview.
+#[must_use]
+pub fn app(environment: &Environment, app: &Arc<App>) -> Arc<App> {
+    match chosen(environment, app) {
+        Cow::Borrowed(_) => app.clone(),
+        Cow::Owned(previewed) => Arc::new(previewed),
+    }
+}
+
+/// As [`app`], of one that nobody shares.
+#[must_use]
+pub fn chosen<'a>(environment: &Environment, app: &'a App) -> Cow<'a, App> {
+    let Some(preview) = &environment.spec.preview else {
+        return Cow::Borrowed(app);
+    };
+    let mut previewed = app.clone();
+    let chosen = &preview.components;
+    previewed
+        .spec
+        .components
+        .retain(|component| chosen.is_empty() || chosen.contains(&component.name));
+    previewed.spec.service_account_name = None;
+    Cow::Owned(previewed)
+}
+
+/// Whether an Environment may be one of a preview, and a preview runs all that it needs.
+pub fn fits(environment: &Environment, app: &App, components: &[Component]) -> Result<(), Gate> {
+    let Some(preview) = &environment.spec.preview else {
+        return Ok(());
+    };
+    if !is_controlled(environment) {
+        return Err(Gate::spec(
+            "preview must not be set: only a Preview sets it, on the Environment that it owns"
+                .to_owned(),
+        ));
+    }
+    let migration = app.spec.migration.as_ref();
+    let lacks = |name: &str| !components.iter().any(|component| component.name == name);
+    if let Some(migration) = migration.filter(|migration| lacks(&migration.component)) {
+        return Err(Gate::spec(format!(
+            "preview.components of App '{}' must name '{}', whose image migrates",
+            app.name_any(),
+            migration.component
+        )));
+    }
+    components
+        .iter()
+        .try_for_each(|component| reads_what_it_may(preview, app, component))
+}
+
+/// Whether a Preview controls an Environment.
+fn is_controlled(environment: &Environment) -> bool {
+    let mut owners = environment.owner_references().iter();
+    owners.any(|owner| owner.controller == Some(true) && owner.kind == "Preview")
+}
+
+fn reads_what_it_may(preview: &PreviewOf, app: &App, component: &Component) -> Result<(), Gate> {
+    let may = |name: &str| preview.secrets.iter().any(|secret| secret.name == name);
+    for variable in &component.env {
+        if let Some(secret) = &variable.secret_ref
+            && !may(&secret.name)
+        {
+            return Err(Gate::spec(format!(
+                "variable '{}' of component '{}' reads Secret '{}', which previews may not: preview.env of App '{}' must give it a value, or preview.secrets must name the Secret",
+                variable.name,
+                component.name,
+                secret.name,
+                app.name_any()
+            )));
+        }
+    }
+    let mut sources = component
+        .env_from
+        .iter()
+        .filter_map(|source| source.secret_ref.as_ref());
+    match sources.find(|secret| !may(&secret.name)) {
+        Some(secret) => Err(Gate::spec(format!(
+            "component '{}' reads all of Secret '{}', which previews may not: preview.secrets of App '{}' must name it",
+            component.name,
+            secret.name,
+            app.name_any()
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// Limits for a container that has none.
+pub fn limit(environment: &Environment, component: &mut Component) {
+    if environment.spec.preview.is_none() {
+        return;
+    }
+    let resources = component.resources.get_or_insert_with(Resources::default);
+    let requests = resources.requests.clone().unwrap_or_default();
+    let limits = resources.limits.get_or_insert_with(ResourceList::default);
+    let most = |asked: Option<String>, most: &str| match asked {
+        Some(asked) if diff::amount(&asked) > diff::amount(most) => asked,
+        _ => most.to_owned(),
+    };
+    limits.cpu.get_or_insert_with(|| most(requests.cpu, CPU));
+    limits
+        .memory
+        .get_or_insert_with(|| most(requests.memory, MEMORY));
+}

@@ -1,0 +1,86 @@
+//! Previews in the simulated cluster: passes over them, as the controller makes them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use kube::ResourceExt;
+
+use super::world::World;
+use crate::api::preview::PreviewStatus;
+use crate::api::{App, Environment, Preview};
+use crate::observe::controller;
+use crate::plan::{self, Plan};
+use crate::seen::{KnownPreview, Seen, SeenPreview};
+use crate::status;
+
+impl World {
+    /// One pass over a Preview. `None`: there is nothing to pass over.
+    pub fn pass_preview(&mut self, name: &str) -> Option<Plan<PreviewStatus>> {
+        self.pass_preview_cut(name, usize::MAX)
+    }
+
+    /// A pass whose controller ends after so many writes, if there are as many, and tells nothing then.
+    pub fn pass_preview_cut(&mut self, name: &str, most: usize) -> Option<Plan<PreviewStatus>> {
+        let preview: Arc<Preview> = self.store.get(name)?;
+        if preview.metadata.deletion_timestamp.is_some() {
+            return None;
+        }
+        let seen = self.see_preview(&preview);
+        let plan = plan::preview::plan(&seen);
+        let acted = self.perform((&*preview).into(), &plan, most, &mut |_, _| {});
+        if acted.wrote >= most && plan.steps.len() > most {
+            self.forget();
+            return Some(plan);
+        }
+        let wanted = status::after(&*preview, &plan, &acted, true, self.store.now);
+        if preview.status.as_ref() != Some(&wanted) {
+            let told = Preview {
+                status: Some(wanted),
+                ..Preview::clone(&preview)
+            };
+            self.store.set_status(&told);
+        }
+        Some(plan)
+    }
+
+    /// The names of the Previews.
+    #[must_use]
+    pub fn previews(&self) -> Vec<String> {
+        self.store.previews.keys().cloned().collect()
+    }
+
+    fn see_preview(&self, preview: &Arc<Preview>) -> SeenPreview {
+        let app: Option<Arc<App>> = self.store.get(&preview.spec.app_ref.name);
+        let previews = self.store.previews.values().map(|known| KnownPreview {
+            preview: known.clone(),
+            app: self.store.get(&known.spec.app_ref.name),
+            live: self.environment_of(known).is_some(),
+        });
+        SeenPreview {
+            now: self.store.now,
+            preview: preview.clone(),
+            app: app.map_or(Seen::Missing, Seen::Found),
+            environment: self.environment_of(preview),
+            config: self.config.clone(),
+            previews: previews.collect(),
+            live: self.live_previews(),
+        }
+    }
+
+    fn environment_of(&self, preview: &Preview) -> Option<Arc<Environment>> {
+        let found = self.environment(&preview.name_any())?;
+        let owner = controller(&*found).map(|owner| &owner.uid);
+        (owner == preview.metadata.uid.as_ref()).then_some(found)
+    }
+
+    fn live_previews(&self) -> BTreeMap<(String, String), usize> {
+        let mut live = BTreeMap::new();
+        for environment in self.store.environments.values() {
+            if controller(&**environment).is_some_and(|owner| owner.kind == "Preview") {
+                let app = environment.spec.app_ref.name.clone();
+                *live.entry((self.store.namespace.clone(), app)).or_default() += 1;
+            }
+        }
+        live
+    }
+}
