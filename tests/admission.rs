@@ -87,7 +87,7 @@ async fn lint_and_the_apiserver_agree_on_every_mutation() {
     };
     let (client, namespace) = (server.client(), server.namespace("mutations").await);
     let (mut compared, mut refused, mut differ) = (0, 0, Vec::new());
-    for kind in ["App", "Environment"] {
+    for kind in ["App", "Environment", "Preview"] {
         let (client, namespace) = (&client, &namespace);
         let mutations = mutations::of(&base(kind), &schema(kind)).into_iter();
         let mut answers = stream::iter(mutations.map(async |(name, text)| {
@@ -121,7 +121,7 @@ async fn lint_and_the_apiserver_agree_on_every_mutation() {
 /// The messages of all rules, of those that compare with the old object or of the others.
 fn messages(transitions: bool) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
-    for kind in ["App", "Environment"] {
+    for kind in ["App", "Environment", "Preview"] {
         collect(&schema(kind), &mut |schema| {
             for rule in schema.x_kubernetes_validations.iter().flatten() {
                 if rule.rule.contains("oldSelf") == transitions {
@@ -185,7 +185,7 @@ fn the_bases_say_everything_that_can_be_said() {
             );
         }
     }
-    for kind in ["App", "Environment"] {
+    for kind in ["App", "Environment", "Preview"] {
         let (mut missing, schema) = (Vec::new(), schema(kind));
         let spec = &schema.properties.as_ref().unwrap()["spec"];
         covered("spec", spec, &base(kind)["spec"], &mut missing);

@@ -44,6 +44,7 @@ fn near(place: &str, said: &str, path: &str) -> bool {
 pub fn base(kind: &str) -> Value {
     let text = match kind {
         "App" => include_str!("app.yaml"),
+        "Preview" => include_str!("preview.yaml"),
         _ => include_str!("environment.yaml"),
     };
     let (documents, problems) = yaml::documents(text);
@@ -125,10 +126,10 @@ pub async fn replace(client: &Client, namespace: &str, kind: &str, object: &Valu
 }
 
 fn collection(namespace: &str, kind: &str) -> String {
-    let plural = if kind == "App" {
-        "towpathapps"
-    } else {
-        "environments"
+    let plural = match kind {
+        "App" => "towpathapps",
+        "Preview" => "previews",
+        _ => "environments",
     };
     format!("/apis/towpath.dev/v1alpha1/namespaces/{namespace}/{plural}")
 }
