@@ -12,7 +12,7 @@ pub mod defaults;
 pub mod effect;
 pub mod merge;
 pub mod perform;
-mod previews;
+pub mod previews;
 mod resume;
 pub mod script;
 pub mod see;
@@ -23,6 +23,7 @@ pub mod words;
 pub mod world;
 
 pub use effect::Effect;
+pub use previews::PreviewPass;
 pub use script::{Build, Migrates, Runs};
 pub use settle::Event;
 pub use store::Store;

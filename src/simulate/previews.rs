@@ -8,19 +8,31 @@ use kube::ResourceExt;
 use super::world::World;
 use crate::api::preview::PreviewStatus;
 use crate::api::{App, Environment, Preview};
+use crate::apply::Acted;
 use crate::observe::controller;
 use crate::plan::{self, Plan};
 use crate::seen::{KnownPreview, Seen, SeenPreview};
 use crate::status;
 
+/// What a pass over a Preview did.
+#[derive(Debug)]
+pub struct PreviewPass {
+    /// What it decided.
+    pub plan: Plan<PreviewStatus>,
+    /// What became of it.
+    pub acted: Acted,
+    /// The status before, if another one was written.
+    pub before: Option<PreviewStatus>,
+}
+
 impl World {
     /// One pass over a Preview. `None`: there is nothing to pass over.
-    pub fn pass_preview(&mut self, name: &str) -> Option<Plan<PreviewStatus>> {
+    pub fn pass_preview(&mut self, name: &str) -> Option<PreviewPass> {
         self.pass_preview_cut(name, usize::MAX)
     }
 
     /// A pass whose controller ends after so many writes, if there are as many, and tells nothing then.
-    pub fn pass_preview_cut(&mut self, name: &str, most: usize) -> Option<Plan<PreviewStatus>> {
+    pub fn pass_preview_cut(&mut self, name: &str, most: usize) -> Option<PreviewPass> {
         let preview: Arc<Preview> = self.store.get(name)?;
         if preview.metadata.deletion_timestamp.is_some() {
             return None;
@@ -30,17 +42,27 @@ impl World {
         let acted = self.perform((&*preview).into(), &plan, most, &mut |_, _| {});
         if acted.wrote >= most && plan.steps.len() > most {
             self.forget();
-            return Some(plan);
+            return Some(PreviewPass {
+                plan,
+                acted,
+                before: None,
+            });
         }
         let wanted = status::after(&*preview, &plan, &acted, true, self.store.now);
-        if preview.status.as_ref() != Some(&wanted) {
+        let before = preview.status.clone();
+        let same = before.as_ref() == Some(&wanted);
+        if !same {
             let told = Preview {
                 status: Some(wanted),
                 ..Preview::clone(&preview)
             };
             self.store.set_status(&told);
         }
-        Some(plan)
+        Some(PreviewPass {
+            plan,
+            acted,
+            before: (!same).then(|| before.unwrap_or_default()),
+        })
     }
 
     /// The names of the Previews.

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::effect::Effect;
+use super::previews::PreviewPass;
 use super::world::{Pass, World};
 
 /// So many steps at most: a world that does not settle in them will not.
@@ -13,6 +14,8 @@ const MOST: usize = 100_000;
 pub enum Event<'a> {
     /// Towpath passed over the Environment of this name.
     Pass(&'a str, &'a Pass),
+    /// Towpath passed over the Preview of this name.
+    Preview(&'a str, &'a PreviewPass),
     /// An actor did something.
     Effect(&'a Effect),
 }
@@ -52,8 +55,11 @@ impl World {
     fn pass_over_all(&mut self, watch: &mut dyn FnMut(&Self, Event<'_>)) -> Option<Timestamp> {
         let mut look_at = None;
         for name in self.previews() {
-            let plan = self.pass_preview(&name);
-            look_at = [look_at, plan.and_then(|plan| plan.next)]
+            let pass = self.pass_preview(&name);
+            if let Some(pass) = &pass {
+                watch(self, Event::Preview(&name, pass));
+            }
+            look_at = [look_at, pass.and_then(|pass| pass.plan.next)]
                 .into_iter()
                 .flatten()
                 .min();

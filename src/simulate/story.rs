@@ -4,8 +4,10 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use super::effect::Effect;
+use super::previews::PreviewPass;
 use super::words;
 use super::world::{Pass, World};
+use crate::api::Preview;
 use crate::api::environment::EnvironmentStatus;
 
 /// A story as it goes on.
@@ -77,6 +79,23 @@ impl Story {
         }
     }
 
+    /// Towpath passes over a Preview.
+    pub fn preview(&mut self, world: &World, name: &str, pass: &PreviewPass) {
+        for step in pass.plan.steps.iter().take(pass.acted.wrote) {
+            self.line(world, "towpath", &words::of_preview(step));
+        }
+        if let Some((_, reason, why)) = &pass.acted.refused {
+            let what = format!("is refused ({}): {why}", reason.as_str());
+            self.line(world, "towpath", &what);
+        }
+        let Some(before) = &pass.before else { return };
+        let now = world.store.get::<Preview>(name);
+        let now = now.and_then(|preview| preview.status.clone());
+        for line in changed(&before.conditions, &now.unwrap_or_default().conditions) {
+            self.line(world, "status", &format!("Preview {name}: {line}"));
+        }
+    }
+
     fn line(&mut self, world: &World, who: &str, what: &str) {
         let seconds = world.store.now.duration_since(self.began).as_secs();
         self.lines
@@ -104,11 +123,15 @@ fn news(before: &EnvironmentStatus, now: &EnvironmentStatus) -> Vec<String> {
             now.release.clone().unwrap_or_default()
         ));
     }
-    for condition in &now.conditions {
-        let known = before
-            .conditions
-            .iter()
-            .find(|known| known.type_ == condition.type_);
+    lines.extend(changed(&before.conditions, &now.conditions));
+    lines
+}
+
+/// What conditions say that those before did not.
+fn changed(before: &[Condition], now: &[Condition]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for condition in now {
+        let known = before.iter().find(|known| known.type_ == condition.type_);
         let same = |known: &Condition| {
             (&known.status, &known.reason, &known.message)
                 == (&condition.status, &condition.reason, &condition.message)

@@ -9,6 +9,23 @@ use crate::caches::Kept;
 use crate::plan::{Action, Change, Fact, Step};
 use crate::seen::{Hidden, SeenEnvironment};
 
+/// What a step over a Preview does, in a line.
+#[must_use]
+pub fn of_preview(step: &Step) -> String {
+    match &step.action {
+        Action::Note(Fact {
+            name, annotations, ..
+        }) => format!("note on Preview {name}{}", facts(annotations.keys())),
+        Action::Environment(change) => {
+            let verb = change.live.as_ref().map_or("make", |_| "change");
+            format!("{verb} Environment {}", change.object.name_any())
+        }
+        action => action.key().map_or_else(String::new, |key| {
+            format!("delete {} {}", key.kind, key.name)
+        }),
+    }
+}
+
 /// What a step does, in a line.
 #[must_use]
 pub fn step(step: &Step, seen: &SeenEnvironment) -> String {
@@ -18,10 +35,7 @@ pub fn step(step: &Step, seen: &SeenEnvironment) -> String {
             let facts = facts(object.annotations().keys());
             format!("decide ControllerRevision {}{facts}", object.name_any())
         }
-        Action::Note(Fact {
-            name, annotations, ..
-        }) => format!("note on Preview {name}{}", facts(annotations.keys())),
-        Action::Environment(change) => format!("make Environment {}", change.object.name_any()),
+        Action::Note(_) | Action::Environment(_) => of_preview(step),
         Action::Record(Fact {
             name, annotations, ..
         }) => {

@@ -168,6 +168,20 @@ impl<'a> Stage<'a> {
     fn pass(&mut self, most: usize, careful: bool) {
         self.look_at = None;
         let mut wrote = false;
+        for name in self.world.previews() {
+            let before = self.world.store.version;
+            let Some(pass) = self.world.pass_preview_cut(&name, most) else {
+                continue;
+            };
+            self.story.preview(&self.world, &name, &pass);
+            let again = pass.acted.again || pass.acted.refused.is_some();
+            let again = again.then(|| self.world.store.now + jiff::SignedDuration::from_secs(10));
+            self.look_at = [self.look_at, pass.plan.next, again]
+                .into_iter()
+                .flatten()
+                .min();
+            wrote |= before != self.world.store.version || most < usize::MAX;
+        }
         for name in self.world.environments() {
             let before = self.world.store.version;
             let watcher = &mut self.watcher;
@@ -227,10 +241,18 @@ impl<'a> Stage<'a> {
             if forget {
                 self.world.forget();
             }
-            for name in self.world.environments() {
+            let previews = self.world.previews().into_iter().map(|name| (true, name));
+            let environments = self.world.environments().into_iter();
+            let all: Vec<_> = previews
+                .chain(environments.map(|name| (false, name)))
+                .collect();
+            for (is_preview, name) in all {
                 let version = self.world.store.version;
-                let pass = self.world.pass(&name);
-                let steps = pass.map(|pass| pass.plan.steps).unwrap_or_default();
+                let steps = match is_preview {
+                    true => self.world.pass_preview(&name).map(|pass| pass.plan.steps),
+                    false => self.world.pass(&name).map(|pass| pass.plan.steps),
+                };
+                let steps = steps.unwrap_or_default();
                 assert!(
                     steps.is_empty(),
                     "at rest nothing is written, but {steps:?}\n{}",

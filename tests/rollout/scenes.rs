@@ -5,6 +5,7 @@ mod databases;
 mod failures;
 mod overtaken;
 mod people;
+mod previews;
 mod releases;
 
 use crate::play::Scene;

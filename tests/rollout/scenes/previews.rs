@@ -1,0 +1,282 @@
+//! Pull requests that are live.
+
+use jiff::SignedDuration;
+use kube::ResourceExt;
+use serde_json::{Value, json};
+use towpath::api::ConditionType::*;
+use towpath::api::{App, ConditionType, Preview, labels};
+use towpath::config::Config;
+use towpath::simulate::{Build, Runs, World};
+
+use super::scenes;
+use crate::play::When::{Once, Settled};
+use crate::shop::*;
+
+/// An App with previews, one of which shows pull request 7; version 1 is there.
+fn pull_request() -> World {
+    let mut world = app_with_previews(json!({}));
+    open(&mut world, SHOP, 7);
+    world
+}
+
+fn app_with_previews(more: Value) -> World {
+    let mut world = empty();
+    let mut app = app();
+    let mut preview = json!({
+        "hosts": [{"host": "{app}-pr-{number}.example.com", "routes": [{"path": "/", "component": "web"}]}],
+        "components": [{"name": "web"}],
+        "database": {"provider": "Dedicated", "dedicated": {"version": "15", "size": "1Gi"}},
+        "ttlSeconds": 3600,
+    });
+    let fields = more.as_object().unwrap().clone();
+    preview.as_object_mut().unwrap().extend(fields);
+    app["spec"]["preview"] = preview;
+    declare::<App>(&mut world, app);
+    push_well(&mut world, "v1", "k1");
+    push_well(&mut world, "v2", "k2");
+    world
+}
+
+fn open(world: &mut World, name: &str, number: i64) {
+    let preview = json!({
+        "apiVersion": "towpath.dev/v1alpha1",
+        "kind": "Preview",
+        "metadata": {"name": name, "namespace": "shop-staging"},
+        "spec": {
+            "appRef": {"name": "shop"},
+            "pullRequest": {"number": number},
+            "release": {"image": image("v1")},
+        },
+    });
+    declare::<Preview>(world, preview);
+}
+
+/// A push to the pull request.
+fn push_to(world: &mut World, version: &str) {
+    edit(world, |preview| {
+        preview.spec.release.image = Some(image(version))
+    });
+}
+
+fn edit(world: &mut World, edit: impl FnOnce(&mut Preview)) {
+    let mut preview = (*world.store.get::<Preview>(SHOP).unwrap()).clone();
+    edit(&mut preview);
+    world.store.declare(preview).unwrap();
+}
+
+fn close(world: &mut World) {
+    world.store.remove::<Preview>(SHOP);
+}
+
+/// Status and reason of a condition of a Preview.
+fn told(world: &World, name: &str, type_: ConditionType) -> (String, String) {
+    let preview = world.store.get::<Preview>(name).unwrap();
+    let status = preview.status.clone().unwrap_or_default();
+    let mut conditions = status.conditions.into_iter();
+    let found = conditions.find(|known| known.type_ == type_.as_str());
+    found
+        .map(|known| (known.status, known.reason))
+        .unwrap_or_default()
+}
+
+fn is_told(world: &World, name: &str, type_: ConditionType, reason: &str) -> bool {
+    told(world, name, type_).1 == reason
+}
+
+/// Everything that a preview may leave behind; nothing may.
+fn nothing_is_left(world: &World) {
+    let left = world.store.everything();
+    let left: Vec<_> = left.iter().filter(|known| known.kind != "App").collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+scenes! {
+    /// Opened, pushed to, closed: each leaves exactly what it should.
+    a_pull_request_is_opened_pushed_to_and_closed {
+        begin: pull_request,
+        acts: [
+            "pushes version 2", Settled, |world| {
+                assert!(is_told(world, SHOP, Ready, "Ready"));
+                assert_eq!(running(world, "web"), ["v1"], "one pod");
+                assert!(running(world, "worker").is_empty(), "only what was chosen runs");
+                assert!(world.store.network_policies.contains_key(SHOP));
+                push_to(world, "v2");
+            };
+            "closes it", Settled, |world| {
+                assert!(is_told(world, SHOP, Ready, "Ready"));
+                assert_eq!(running(world, "web"), ["v2"]);
+                close(world);
+            };
+        ],
+        end: nothing_is_left,
+    }
+
+    /// However fast people are, what is closed leaves nothing.
+    a_pull_request_is_closed_while_it_is_being_made {
+        begin: pull_request,
+        acts: [
+            "closes it", Once(|world| world.store.pods.len() == 1), close;
+        ],
+        end: nothing_is_left,
+    }
+
+    a_pull_request_is_closed_and_opened_again {
+        begin: pull_request,
+        acts: [
+            "closes it", Settled, close;
+            "opens it again", Once(|world| !world.store.previews.contains_key(SHOP)), |world| open(world, SHOP, 7);
+        ],
+        end: |world| assert!(is_told(world, SHOP, Ready, "Ready")),
+    }
+
+    /// A push that fails leaves what served before.
+    a_push_crashes {
+        begin: || {
+            let mut world = pull_request();
+            push(&mut world, "v3", Build { runs: Runs::Crashes, ..Build::default() }, "k1");
+            world
+        },
+        acts: [
+            "pushes version 3", Settled, |world| push_to(world, "v3");
+            "pushes version 2", Once(|world| is_told(world, SHOP, Deployed, "NotDeployed")), |world| {
+                push_to(world, "v2");
+            };
+        ],
+        end: |world| {
+            assert!(is_told(world, SHOP, Ready, "Ready"));
+            assert_eq!(running(world, "web"), ["v2"]);
+        },
+    }
+
+    /// Its time ends: everything goes but the Preview itself, which nobody makes again then. A push revives it.
+    a_preview_expires_and_is_revived {
+        begin: pull_request,
+        acts: [
+            "waits until it is warned", Settled, |world| {
+                world.store.now += SignedDuration::from_secs(3300);
+            };
+            "waits until it is over", Settled, |world| {
+                assert!(is_told(world, SHOP, Accepted, "ExpiresSoon"));
+                assert!(is_told(world, SHOP, Ready, "Ready"), "it still serves");
+                world.store.now += SignedDuration::from_secs(300);
+            };
+            "pushes version 2", Settled, |world| {
+                assert!(is_told(world, SHOP, Ready, "Expired"));
+                let left = world.store.everything();
+                let left: Vec<&str> = left.iter().map(|known| known.kind.as_str()).collect();
+                assert_eq!(left, ["App", "Preview"]);
+                push_to(world, "v2");
+            };
+        ],
+        end: |world| {
+            assert!(is_told(world, SHOP, Ready, "Ready"));
+            assert_eq!(running(world, "web"), ["v2"]);
+        },
+    }
+
+    a_persons_word_lets_it_live_on {
+        begin: pull_request,
+        acts: [
+            "waits until it is over", Settled, |world| world.store.now += SignedDuration::from_secs(4000);
+            "extends it", Settled, |world| {
+                assert!(is_told(world, SHOP, Ready, "Expired"));
+                edit(world, |preview| {
+                    let token = format!("{}.1", preview.uid().unwrap());
+                    preview.annotations_mut().insert(labels::EXTEND.to_owned(), token);
+                });
+            };
+            "wipes the status", Settled, |world| {
+                assert!(is_told(world, SHOP, Ready, "Ready"));
+                edit(world, |preview| preview.status = None);
+            };
+        ],
+        end: |world| assert!(is_told(world, SHOP, Ready, "Ready")),
+    }
+
+    /// At the cap the next one waits its turn; who lives is not made to go.
+    more_pull_requests_than_may_be_live {
+        begin: || {
+            let mut world = app_with_previews(json!({"maxPreviews": 1}));
+            for (name, number) in [("shop", 7), ("one", 8), ("two", 9)] {
+                open(&mut world, name, number);
+                world.wait(1);
+            }
+            world
+        },
+        acts: [
+            "closes the first", Settled, |world| {
+                assert!(is_told(world, "shop", Ready, "Ready"));
+                assert_eq!([told(world, "one", Ready).1, told(world, "two", Ready).1], ["Queued", "Queued"]);
+                close(world);
+            };
+        ],
+        end: |world| {
+            assert!(is_told(world, "one", Ready, "Ready"));
+            assert!(is_told(world, "two", Ready, "Queued"));
+        },
+    }
+
+    the_cluster_is_full {
+        begin: || {
+            let mut world = pull_request();
+            let mut config = Config::default();
+            config.previews.max = 0;
+            world.config = std::sync::Arc::new(config);
+            world
+        },
+        acts: [
+            "makes room", Settled, |world| {
+                assert!(is_told(world, SHOP, Ready, "Queued"));
+                assert_eq!(world.environments().len(), 0);
+                world.config = std::sync::Arc::new(Config::default());
+                world.forget();
+                edit(world, |preview| preview.spec.pull_request.author = Some("dev".to_owned()));
+            };
+        ],
+        end: |world| assert!(is_told(world, SHOP, Ready, "Ready")),
+    }
+
+    /// A Secret that previews may not read closes the gate, and says what to write.
+    a_variable_reads_what_previews_may_not {
+        begin: || {
+            let mut world = pull_request();
+            secret(&mut world, "stripe", &[("key", "sk_live")]);
+            edit_app(&mut world, |spec| {
+                let variable = json!({"name": "STRIPE_KEY", "secretRef": {"name": "stripe", "key": "key"}});
+                spec.env.push(serde_json::from_value(variable).unwrap());
+            });
+            world
+        },
+        acts: [
+            "gives it a value of its own", Settled, |world| {
+                assert!(is_told(world, SHOP, Ready, "NotDeployed"));
+                assert_eq!(condition(world, Accepted).1, "SpecInvalid");
+                assert!(world.store.pods.is_empty());
+                edit_app(world, |spec| {
+                    let variable = json!({"name": "STRIPE_KEY", "value": "sk_test"});
+                    let preview = spec.preview.as_mut().unwrap();
+                    preview.env.push(serde_json::from_value(variable).unwrap());
+                });
+            };
+        ],
+        end: |world| assert!(is_told(world, SHOP, Ready, "Ready")),
+    }
+
+    /// What a person changes in the Environment of a preview is put back.
+    a_person_edits_the_environment_of_a_preview {
+        begin: pull_request,
+        acts: [
+            "suspends it, and takes its host", Settled, |world| {
+                edit_environment(world, |spec| {
+                    spec.suspend = true;
+                    spec.hosts.clear();
+                });
+            };
+        ],
+        end: |world| {
+            assert!(is_told(world, SHOP, Ready, "Ready"));
+            let environment = world.environment(SHOP).unwrap();
+            assert_eq!(environment.spec.hosts[0].host, "shop-pr-7.example.com");
+        },
+    }
+}
