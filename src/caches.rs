@@ -283,6 +283,12 @@ impl Caches {
         }
     }
 
+    /// The Environment of a Preview was written here.
+    pub fn stamped(&self, place: &Place) {
+        self.triggers.exists(place);
+        self.triggers.look(place);
+    }
+
     /// A place may be free for previews that have no Environment yet.
     fn look_at_queued(&self) {
         let waits = |place: &&Place| self.environments.get(place).is_none();

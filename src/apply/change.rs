@@ -40,9 +40,13 @@ impl Writer<'_> {
     /// Applies an Environment that a Preview owns, or puts what it shall be in the place of what it is: nobody else writes it.
     pub(super) async fn stamp(&self, change: &Change<Environment>) -> Result<(), Stop> {
         match &change.live {
-            Some(live) => self.replace(&*change.object, &live.uid).await,
-            None => self.change(change).await,
+            Some(live) => self.replace(&*change.object, &live.uid).await?,
+            None => self.change(change).await?,
         }
+        // What a watch tells of own writes concerns nobody; this one does.
+        let place = self.place(&change.object.name_any());
+        self.ctx.caches.stamped(&place);
+        Ok(())
     }
 
     /// A live read: the uid of what is there, if it is ours; nothing if the name is free.

@@ -270,3 +270,18 @@ fn a_deletion_in_the_middle() {
 fn a_deletion_and_a_return() {
     every_request_goes_wrong_once(&scenario::RETURN);
 }
+
+#[test]
+fn a_pull_request_is_opened() {
+    every_request_goes_wrong_once(&scenario::OPENED);
+}
+
+#[test]
+fn a_pull_request_is_pushed_to() {
+    every_request_goes_wrong_once(&scenario::PUSHED);
+}
+
+#[test]
+fn a_pull_request_is_closed() {
+    every_request_goes_wrong_once(&scenario::CLOSED);
+}

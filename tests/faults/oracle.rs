@@ -10,7 +10,8 @@ use crate::database::Data;
 use crate::store::{Store, list, noted, text};
 
 const SECRETS: &str = "towpath.dev/secrets";
-const TIMES: [&str; 4] = [
+const TIMES: [&str; 5] = [
+    "towpath.dev/pushed",
     "towpath.dev/entered",
     "towpath.dev/verified",
     "towpath.dev/given-up-at",
@@ -60,7 +61,7 @@ fn masked(mut object: Value, old: Option<&Value>, passwords: &BTreeMap<String, S
     let kind = text(&object, "/kind").to_owned();
     if let Some(map) = object.as_object_mut() {
         map.remove("status");
-        if kind == "Environment" {
+        if matches!(kind.as_str(), "Environment" | "Preview") {
             map.insert("conditions".to_owned(), conditions);
         }
     }

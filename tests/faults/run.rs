@@ -115,7 +115,13 @@ impl Run {
         let mut inner = self.locked();
         let changed = inner.store.answered(target, status, body);
         // Own deletes, and own writes of a status, concern nobody when the watch tells of them.
-        let silent = target.method == Method::DELETE || target.key.0 == "Environment";
+        let concerns_a_preview = target.key.0 == "Environment" && {
+            let environment = inner.store.get("Environment", &target.key.1);
+            environment.is_some_and(|it| text(it, "/metadata/ownerReferences/0/kind") == "Preview")
+        };
+        let declared = matches!(target.key.0, "Environment" | "Preview");
+        let silent =
+            target.method == Method::DELETE || declared && target.status && !concerns_a_preview;
         inner.untold.extend(changed.filter(|_| lost || !silent));
     }
 }
@@ -637,6 +643,8 @@ fn cached(ctx: &Context, kind: &str, place: &Place, labelled: bool) -> Cached {
     match kind {
         "App" => of(&caches.apps, place),
         "Environment" => of(&caches.environments, place),
+        "Preview" => of(&caches.previews, place),
+        "NetworkPolicy" => of(&caches.network_policies, place),
         "ConfigMap" if !labelled => named(ctx.named.config_map(namespace, name)),
         "Secret" if !labelled => named(ctx.named.secret(namespace, name)),
         "ControllerRevision" => of(&caches.revisions, place),

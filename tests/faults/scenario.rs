@@ -121,6 +121,44 @@ pub const RETURN: Scenario = at_rest(
     },
 );
 
+/// A pull request is opened.
+pub const OPENED: Scenario = Scenario {
+    name: "opened",
+    before: pull_request,
+    from_rest: false,
+    acts: Vec::new,
+    forgets_the_record: false,
+};
+
+/// A pull request is pushed to.
+pub const PUSHED: Scenario = at_rest("pushed", pull_request, || {
+    let push = json!({"spec": {"release": {"image": digest('d')}}});
+    vec![(When::Now, Act::Change("Preview", "shop", push))]
+});
+
+/// A pull request is closed: nothing is left.
+pub const CLOSED: Scenario = at_rest("closed", pull_request, || {
+    vec![(When::Now, Act::Delete("Preview", "shop"))]
+});
+
+/// An App with previews, one of which is wanted.
+fn pull_request() -> Vec<(&'static str, Value)> {
+    let mut app = app(false);
+    app["spec"]["preview"] = json!({
+        "hosts": [{"host": "{app}-pr-{number}.example.com", "routes": [{"path": "/", "component": "web"}]}],
+        "components": [{"name": "web"}],
+        "secrets": [{"name": "stripe"}],
+    });
+    let preview = json!({"metadata": {"name": "shop"}, "spec": {
+        "appRef": {"name": "shop"},
+        "pullRequest": {"number": 7},
+        "release": {"image": digest('a')},
+    }});
+    let mut objects = named();
+    objects.extend([("App", app), ("Preview", preview)]);
+    objects
+}
+
 /// An image.
 pub fn digest(of: char) -> String {
     format!(

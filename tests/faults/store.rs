@@ -7,11 +7,11 @@ use http::{Method, StatusCode};
 use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment, StatefulSet};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Secret, Service};
-use k8s_openapi::api::networking::v1::Ingress;
+use k8s_openapi::api::networking::v1::{Ingress, NetworkPolicy};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::Value;
-use towpath::api::{App, Environment};
+use towpath::api::{App, Environment, Preview};
 use towpath::simulate;
 use towpath::simulate::store::Stored;
 
@@ -29,9 +29,10 @@ const fn kind(name: &'static str, root: &'static str, plural: &'static str) -> K
 }
 
 /// Every kind that somebody writes in a run.
-pub const KINDS: [Kind; 13] = [
+pub const KINDS: [Kind; 15] = [
     kind("App", "/apis/towpath.dev/v1alpha1", "towpathapps"),
     kind("Environment", "/apis/towpath.dev/v1alpha1", "environments"),
+    kind("Preview", "/apis/towpath.dev/v1alpha1", "previews"),
     kind("ControllerRevision", "/apis/apps/v1", "controllerrevisions"),
     kind("Deployment", "/apis/apps/v1", "deployments"),
     kind("StatefulSet", "/apis/apps/v1", "statefulsets"),
@@ -47,6 +48,11 @@ pub const KINDS: [Kind; 13] = [
         "poddisruptionbudgets",
     ),
     kind("Ingress", "/apis/networking.k8s.io/v1", "ingresses"),
+    kind(
+        "NetworkPolicy",
+        "/apis/networking.k8s.io/v1",
+        "networkpolicies",
+    ),
 ];
 
 impl Kind {
@@ -221,6 +227,8 @@ impl Store {
         match key.0 {
             "App" => put::<App>(seen, key, object),
             "Environment" => put::<Environment>(seen, key, object),
+            "Preview" => put::<Preview>(seen, key, object),
+            "NetworkPolicy" => put::<NetworkPolicy>(seen, key, object),
             "ControllerRevision" => put::<ControllerRevision>(seen, key, object),
             "Deployment" => put::<Deployment>(seen, key, object),
             "StatefulSet" => put::<StatefulSet>(seen, key, object),
