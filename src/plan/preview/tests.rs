@@ -154,11 +154,11 @@ fn nothing_is_written_when_all_is_as_it_shall_be() {
 #[test]
 fn the_time_to_live_is_counted_from_the_last_push() {
     let old = pushed(7, -1001);
-    let over = plan(&seen(&[old.clone()], &[7], &json!({})));
+    let over = plan(&seen(std::slice::from_ref(&old), &[7], &json!({})));
     assert_eq!(accepted(&over).0, Reason::Expired);
     assert_eq!(deletes(&over), 1);
     // What is gone already is not deleted again, and nothing is made.
-    let gone = plan(&seen(&[old.clone()], &[], &json!({})));
+    let gone = plan(&seen(std::slice::from_ref(&old), &[], &json!({})));
     assert_eq!(accepted(&gone).0, Reason::Expired);
     assert!(gone.steps.is_empty(), "{:?}", gone.steps);
     let mut again = old;
