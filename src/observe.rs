@@ -1,5 +1,6 @@
 //! Looks: caches and the outside into one snapshot. It cannot fail: what could not be looked at is itself observed.
 
+mod backends;
 pub(crate) mod checks;
 mod children;
 pub(crate) mod database;
@@ -31,11 +32,14 @@ pub async fn environment(environment: &Arc<Environment>, ctx: &Context) -> SeenE
     let names = questions::names(environment, found(&app));
     ctx.named.need(&place, &names).await;
     let mut seen = from_caches(environment, app, &names, ctx);
-    let (images, database, checks) = tokio::join!(
-        images::ask(&seen, ctx),
-        database::ask(&seen, ctx),
-        checks::ask(&seen, ctx),
-    );
+    let database = async {
+        match backends::hidden(&seen, ctx) {
+            Some(refused) => Some(refused),
+            None => database::ask(&seen, ctx).await,
+        }
+    };
+    let (images, database, checks) =
+        tokio::join!(images::ask(&seen, ctx), database, checks::ask(&seen, ctx));
     seen.images = images;
     seen.database = database;
     seen.checks = checks;

@@ -232,6 +232,40 @@ async fn a_panic_is_told_on_its_object_and_stops_nobody_else() {
 }
 
 #[tokio::test]
+async fn a_url_that_hides_the_connections_of_a_migration_is_refused() {
+    let Some(server) = Apiserver::shared() else {
+        return;
+    };
+    let running = Running::start(server).await;
+    let migration = json!({"component": "web", "command": ["/shop", "migrate"]});
+    running
+        .app(json!({"database": {"engine": "Postgres"}, "migration": migration}))
+        .await;
+    let _: Secret = running
+        .world
+        .make(json!({
+            "metadata": {"name": "db"},
+            "stringData": {"url": "postgres://u:S3cret@db.example.com/app?application_name=shop"},
+        }))
+        .await;
+    // No registry is asked for the key of its migration.
+    let image = format!("registry.example.com/shop@sha256:{}", "a".repeat(64));
+    let environment = json!({
+        "release": {"image": image, "migrationKey": "k1"},
+        "database": {"provider": "External", "external": {"secretRef": {"name": "db"}}},
+    });
+    running.world.environment("shop", environment).await;
+    let message = running
+        .told("shop", "DatabaseReady", "DatabaseRefused")
+        .await;
+    assert!(
+        message.starts_with("Key url of Secret db must hold a URL without application_name"),
+        "{message}"
+    );
+    assert!(!message.contains("S3cret"), "{message}");
+}
+
+#[tokio::test]
 async fn an_environment_on_its_way_out_is_left_alone() {
     let Some(server) = Apiserver::shared() else {
         return;
