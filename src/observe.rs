@@ -69,6 +69,7 @@ fn from_caches(
         config_maps: config_maps(&namespace, names, ctx),
         secrets: secrets::seen(&namespace, secrets, ctx),
         images: BTreeMap::new(),
+        binding: secrets::binding(environment, &children, ctx),
         credentials: secrets::credentials(environment, &children),
         database_sharer: hosts::database_sharer(environment, &children, &ctx.caches),
         children,
