@@ -76,7 +76,7 @@ pub struct Routing {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ingress_class_name: Option<String>,
     /// `host:port` or `host` through which the controller asks hosts when it verifies a release: by TLS on port 443
-    /// or 8443, with a certificate of a public authority, else by plain HTTP. Default: hosts are not asked.
+    /// or 8443, whoever signed its certificate, else by plain HTTP. Default: hosts are not asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
 }

@@ -3,10 +3,12 @@
 mod failures;
 mod hash_key;
 mod memory;
+pub mod refusals;
 
 pub use failures::{Failures, Subject};
 pub use hash_key::HashKey;
 pub use memory::{Memories, Memory};
+use refusals::Refusals;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -1,5 +1,6 @@
 //! Looks: caches and the outside into one snapshot. It cannot fail: what could not be looked at is itself observed.
 
+mod backends;
 pub(crate) mod checks;
 mod children;
 pub(crate) mod database;
@@ -34,11 +35,14 @@ pub async fn environment(environment: &Arc<Environment>, ctx: &Context) -> SeenE
     let names = questions::names(environment, found(&app));
     ctx.named.need(&place, &names).await;
     let mut seen = from_caches(environment, app, &names, ctx);
-    let (images, database, checks) = tokio::join!(
-        images::ask(&seen, ctx),
-        database::ask(&seen, ctx),
-        checks::ask(&seen, ctx),
-    );
+    let database = async {
+        match backends::hidden(&seen, ctx) {
+            Some(refused) => Some(refused),
+            None => database::ask(&seen, ctx).await,
+        }
+    };
+    let (images, database, checks) =
+        tokio::join!(images::ask(&seen, ctx), database, checks::ask(&seen, ctx));
     seen.images = images;
     seen.database = database;
     seen.checks = checks;
@@ -68,6 +72,7 @@ fn from_caches(
         config_maps: config_maps(&namespace, names, ctx),
         secrets: secrets::seen(&namespace, secrets, ctx),
         images: BTreeMap::new(),
+        binding: secrets::binding(environment, &children, ctx),
         credentials: secrets::credentials(environment, &children),
         database_sharer: hosts::database_sharer(environment, &children, &ctx.caches),
         children,

@@ -36,7 +36,7 @@ pub fn tls(more: Option<&[u8]>) -> Result<rustls::ClientConfig, String> {
 }
 
 /// Takes any certificate: the connection is encrypted, but the peer has proved nothing. For PostgreSQL's `sslmode=prefer`
-/// and `require`, which promise no more.
+/// and `require`, which promise no more, and for checks that ask whether an app answers.
 #[derive(Debug)]
 pub struct AnyCertificate(WebPkiSupportedAlgorithms);
 
@@ -84,12 +84,25 @@ impl ServerCertVerifier for AnyCertificate {
 /// Begins an HTTP client that asks directly and once: no proxies from the environment, no retries, no redirects unless
 /// the caller adds them.
 pub fn http_client(more: Option<&[u8]>) -> Result<reqwest::ClientBuilder, String> {
-    Ok(reqwest::Client::builder()
-        .tls_backend_preconfigured(tls(more)?)
+    Ok(http(tls(more)?))
+}
+
+/// Begins an HTTP client like [`http_client`] that takes any certificate. Nothing secret may be sent by it, and nothing that
+/// it is told may be more than an answer.
+pub fn http_client_of_anyone() -> Result<reqwest::ClientBuilder, String> {
+    let mut tls = tls(None)?;
+    tls.dangerous()
+        .set_certificate_verifier(Arc::new(AnyCertificate::default()));
+    Ok(http(tls))
+}
+
+fn http(tls: rustls::ClientConfig) -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .tls_backend_preconfigured(tls)
         .user_agent(concat!("towpath/", env!("CARGO_PKG_VERSION")))
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())
-        .no_proxy())
+        .no_proxy()
 }
 
 /// Why a request got no answer. The text is the same each time the same thing is wrong.

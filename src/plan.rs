@@ -19,6 +19,7 @@ pub mod render;
 pub mod resolve;
 pub mod rollout;
 pub mod route;
+pub mod secrets;
 pub mod situation;
 pub mod slots;
 pub mod stages;

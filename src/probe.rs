@@ -28,7 +28,7 @@ pub enum Answer {
     Yes,
     /// Another status, or an address where nobody listens or speaks.
     No(String),
-    /// No answer in time, or no way to ask, such as a certificate that is not trusted here.
+    /// No answer in time, or no way to ask, such as a gateway without a certificate for the host.
     Unknown(String),
 }
 
@@ -40,7 +40,8 @@ pub fn client() -> Result<reqwest::Client, String> {
 }
 
 /// A client like [`client`] that connects to `address` (`host:port`, or `host` for the port of the probe's URL) whenever a
-/// probe asks `host`. The name that TLS checks stays `host`, which a Host header alone could not do.
+/// probe asks `host`. TLS asks for the certificate of `host`, which a Host header alone could not do, and takes any: a check
+/// asks whether the app answers, not who signed for the gateway.
 pub async fn client_through(host: &str, address: &str) -> Result<reqwest::Client, String> {
     let with_port = match address.parse::<http::uri::Authority>() {
         Ok(authority) if authority.port().is_none() => format!("{address}:0"),
@@ -51,7 +52,7 @@ pub async fn client_through(host: &str, address: &str) -> Result<reqwest::Client
         Ok(Ok(found)) => found.collect(),
         _ => return Err(format!("the address {address} cannot be looked up")),
     };
-    let builder = outbound::http_client(None)?
+    let builder = outbound::http_client_of_anyone()?
         .pool_max_idle_per_host(0)
         .resolve_to_addrs(host, &found);
     builder.build().map_err(|error| error.to_string())
@@ -250,5 +251,50 @@ mod tests {
         let hello = greeted.await.expect("it was greeted");
         let name = b"shop.example.com";
         assert!(hello.windows(name.len()).any(|part| part == name));
+    }
+
+    /// Ends the server with the test.
+    struct Ends(std::process::Child);
+
+    impl Drop for Ends {
+        fn drop(&mut self) {
+            _ = self.0.kill();
+            _ = self.0.wait();
+        }
+    }
+
+    #[tokio::test]
+    async fn who_signed_for_the_gateway_is_not_asked() {
+        let folder = tempfile::TempDir::new().expect("a folder");
+        let openssl = |arguments: &str| {
+            let mut command = std::process::Command::new("openssl");
+            command.args(arguments.split(' ')).current_dir(&folder);
+            command.stdout(std::process::Stdio::null());
+            command.stderr(std::process::Stdio::null());
+            command.spawn().expect("openssl runs")
+        };
+        let made = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=gateway -keyout tls.key -out tls.crt";
+        assert!(openssl(made).wait().expect("it ends").success());
+        let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|port| port.local_addr());
+        let address = port.expect("a port");
+        let _server = Ends(openssl(&format!(
+            "s_server -www -accept {address} -cert tls.crt -key tls.key"
+        )));
+        let through = client_through("shop.example.com", &address.to_string()).await;
+        let through = through.expect("client");
+        let probe = Probe {
+            url: format!("https://shop.example.com:{}/", address.port()),
+            host: Some("shop.example.com".into()),
+            timeout: Duration::from_secs(10),
+        };
+        let mut answer = ask(&through, &probe).await;
+        for _ in 0..200 {
+            if !matches!(&answer, Answer::No(why) if why.contains("refused")) {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            answer = ask(&through, &probe).await;
+        }
+        assert_eq!(answer, Answer::Yes);
     }
 }

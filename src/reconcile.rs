@@ -11,8 +11,9 @@ use kube::runtime::controller::Action;
 
 use crate::api::Environment;
 use crate::apply::{self, Acted};
-use crate::caches::{NameOf, Place};
+use crate::caches::{NameOf, Place, locked};
 use crate::context::Context;
+use crate::context::refusals::{self, Refusals};
 use crate::error::Error;
 use crate::managed::Managed;
 use crate::plan::Plan;
@@ -24,8 +25,6 @@ const BUDGET: Duration = Duration::from_secs(60);
 const SLOW: Duration = Duration::from_secs(600);
 /// When to look again after own writes, should the watches not tell of them.
 const AFTER_WRITES: Duration = Duration::from_secs(5);
-/// When to look again after the outside said no: what frees a name or a quota, or wakes a database, tells nobody.
-const AFTER_REFUSAL: Duration = Duration::from_secs(10);
 /// When to look again after somebody else wrote at the same time.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -100,7 +99,8 @@ async fn pass<K: Managed>(place: &Place, ctx: &Context) -> Result<Option<Duratio
     if acted.ended {
         return told.map(|()| None);
     }
-    next(&plan, acted, told, ctx.now()).map(Some)
+    let mut refusals = locked(&memory.refusals);
+    next(&plan, acted, told, &mut refusals, ctx.now()).map(Some)
 }
 
 /// It cannot be read. Nobody is asked to do anything for it.
@@ -125,6 +125,7 @@ fn next<S>(
     plan: &Plan<S>,
     acted: Acted,
     told: Result<(), Error>,
+    refusals: &mut Refusals,
     now: Timestamp,
 ) -> Result<Duration, Error> {
     if let Some((_, error)) = acted.failed {
@@ -132,14 +133,31 @@ fn next<S>(
     }
     told?;
     let planned = plan.next.map(|at| until(at, now));
-    // What was planned for a moment that a refusal put off does not turn without a pause.
-    let refused = acted.refused.is_some().then_some(AFTER_REFUSAL);
-    let planned = refused.or(planned);
+    let planned = after_refusal(&acted, planned, refusals, now);
     let slow = SLOW.mul_f64(1.0 + rand::random::<f64>() / 10.0);
     let own = (acted.wrote > 0).then_some(AFTER_WRITES);
     let again = acted.again.then_some(AGAIN);
     let soonest = [planned, own, again].into_iter().flatten().min();
-    Ok(soonest.unwrap_or(slow).min(slow))
+    let soonest = soonest.unwrap_or(slow).min(slow);
+    refusals.look_at(now + soonest);
+    Ok(soonest)
+}
+
+/// What was planned for a moment that a refusal put off does not turn without a pause.
+fn after_refusal(
+    acted: &Acted,
+    planned: Option<Duration>,
+    refusals: &mut Refusals,
+    now: Timestamp,
+) -> Option<Duration> {
+    if acted.wrote > 0 || acted.refused.is_none() {
+        refusals.clear();
+    }
+    let Some((_, reason, sentence)) = &acted.refused else {
+        return planned;
+    };
+    let wait = refusals.wait(*reason, sentence, now);
+    Some(planned.map_or(wait, |planned| planned.max(refusals::FIRST).min(wait)))
 }
 
 /// A moment that is over is soon, not at once: nothing may turn without a pause.
@@ -171,7 +189,15 @@ mod tests {
     use jiff::SignedDuration;
 
     fn requeued(plan: &Plan, acted: Acted) -> Duration {
-        next(plan, acted, Ok(()), Timestamp::UNIX_EPOCH).unwrap()
+        let mut refusals = Refusals::default();
+        next(plan, acted, Ok(()), &mut refusals, Timestamp::UNIX_EPOCH).unwrap()
+    }
+
+    fn refused(reason: crate::api::Reason) -> Acted {
+        Acted {
+            refused: Some((crate::api::ConditionType::Routed, reason, String::new())),
+            ..Acted::default()
+        }
     }
 
     #[test]
@@ -187,20 +213,34 @@ mod tests {
             ..Acted::default()
         };
         assert_eq!(requeued(&Plan::default(), wrote), AFTER_WRITES);
-        let refused = Acted {
-            refused: Some((
-                crate::api::ConditionType::DatabaseReady,
-                crate::api::Reason::DatabaseSilent,
-                String::new(),
-            )),
-            ..Acted::default()
-        };
-        assert_eq!(requeued(&plan, refused), AFTER_REFUSAL);
+        let silent = refused(crate::api::Reason::DatabaseSilent);
+        assert_eq!(requeued(&plan, silent), refusals::FIRST);
         let again = Acted {
             again: true,
             ..Acted::default()
         };
         assert_eq!(requeued(&plan, again), AGAIN);
+    }
+
+    #[test]
+    fn the_same_refusal_is_sent_ever_later_and_what_was_planned_is_not_missed() {
+        let mut refusals = Refusals::default();
+        let mut now = Timestamp::UNIX_EPOCH;
+        let mut look = |planned: Option<i64>, now: &mut Timestamp| {
+            let plan: Plan = Plan {
+                next: planned.map(|seconds| *now + SignedDuration::from_secs(seconds)),
+                ..Plan::default()
+            };
+            let acted = refused(crate::api::Reason::ObjectRefused);
+            let wait = next(&plan, acted, Ok(()), &mut refusals, *now).unwrap();
+            *now += wait;
+            wait.as_secs()
+        };
+        assert!((10..=11).contains(&look(None, &mut now)));
+        assert!((20..=22).contains(&look(None, &mut now)));
+        assert_eq!(look(Some(30), &mut now), 30);
+        assert_eq!(look(Some(1), &mut now), 10);
+        assert!((120..=132).contains(&look(None, &mut now)));
     }
 
     #[test]
@@ -216,6 +256,8 @@ mod tests {
             failed,
             ..Acted::default()
         };
-        assert!(next(&<Plan>::default(), acted, Ok(()), Timestamp::UNIX_EPOCH).is_err());
+        let mut refusals = Refusals::default();
+        let now = Timestamp::UNIX_EPOCH;
+        assert!(next(&<Plan>::default(), acted, Ok(()), &mut refusals, now).is_err());
     }
 }

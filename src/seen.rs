@@ -46,6 +46,8 @@ pub struct SeenEnvironment {
     pub config_maps: BTreeMap<String, Seen<Arc<ConfigMap>>>,
     /// The Secrets that its App and itself name.
     pub secrets: BTreeMap<String, Seen<SecretSeen>>,
+    /// The binding Secret of a dedicated database.
+    pub binding: Option<SecretSeen>,
     /// Answers of registries, by image as asked.
     pub images: BTreeMap<String, registry::Answer>,
     /// What it owns, and the data that was kept for it.

@@ -5,8 +5,11 @@ mod support;
 #[path = "support/world.rs"]
 mod world;
 
+use std::collections::BTreeSet;
+
 use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment};
 use k8s_openapi::api::core::v1::{ConfigMap, ResourceQuota, Secret, Service};
+use k8s_openapi::api::networking::v1::Ingress;
 use kube::ResourceExt;
 use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
@@ -15,6 +18,8 @@ use towpath::apply::Acted;
 use towpath::caches::Place;
 use towpath::plan::Action;
 use towpath::plan::action::{Change, Key, Live};
+use towpath::plan::diff::{self, Guarded};
+use towpath::plan::traffic::{Backend, Published, PublishedRoute};
 
 use support::apiserver::Apiserver;
 use world::World;
@@ -269,6 +274,61 @@ async fn ports_and_selectors_that_others_add_go() {
         (spec.ports.unwrap().len(), spec.selector.unwrap().len()),
         (1, 1)
     );
+}
+
+#[tokio::test]
+async fn the_class_of_an_ingress_goes_when_nobody_names_it_any_more() {
+    let Some(server) = Apiserver::shared() else {
+        return;
+    };
+    let world = World::new(server).await;
+    let environment = world.environment("shop", json!({})).await;
+    let backend = Backend {
+        service: "shop-web-a".to_owned(),
+        port: 80,
+        weight: 1,
+    };
+    let published = Published {
+        host: "shop.example.com".to_owned(),
+        routes: vec![PublishedRoute {
+            path: "/".to_owned(),
+            backends: vec![backend],
+        }],
+    };
+    let ingress = |class| towpath::build::ingress::host(&environment, class, &published);
+    let acted = world
+        .act(
+            &environment,
+            vec![Action::Ingress(new(ingress(Some("nginx"))))],
+        )
+        .await;
+    assert_eq!(acted.wrote, 1, "{acted:?}");
+    let api = world.api::<Ingress>();
+    let name = ingress(None).name_any();
+    let live = api.get(&name).await.unwrap();
+    let change = |class| {
+        diff::change(
+            ingress(class),
+            Some(&live),
+            Guarded::Nothing,
+            &BTreeSet::new(),
+        )
+    };
+    assert!(change(Some("nginx")).is_none());
+    let changed = change(None).expect("a change");
+    let acted = world
+        .act(&environment, vec![Action::Ingress(changed)])
+        .await;
+    assert_eq!(acted.wrote, 1, "{acted:?}");
+    let live = api.get(&name).await.unwrap();
+    assert_eq!(live.spec.as_ref().unwrap().ingress_class_name, None);
+    let again = diff::change(
+        ingress(None),
+        Some(&live),
+        Guarded::Nothing,
+        &BTreeSet::new(),
+    );
+    assert!(again.is_none(), "{again:?}");
 }
 
 #[tokio::test]

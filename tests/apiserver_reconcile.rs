@@ -85,11 +85,11 @@ impl Running {
             .sum()
     }
 
-    /// Waits until nothing has been written for a while.
+    /// Waits until nothing has been written for a while: as long as the look after own writes is put off, and a little more.
     async fn quiet(&self) {
         for _ in 0..100 {
             let before = self.writes();
-            tokio::time::sleep(Duration::from_secs(2)).await;
+            tokio::time::sleep(Duration::from_secs(7)).await;
             if self.writes() == before {
                 return;
             }
@@ -153,7 +153,7 @@ async fn a_release_comes_to_a_rollout_and_then_nothing_is_written() {
         version
     );
     running.stop.cancel();
-    tokio::time::timeout(Duration::from_secs(5), running.passes)
+    tokio::time::timeout(Duration::from_secs(60), running.passes)
         .await
         .expect("it stops")
         .unwrap();
@@ -229,6 +229,40 @@ async fn a_panic_is_told_on_its_object_and_stops_nobody_else() {
     running.told("broken", "Ready", "InternalError").await;
     running.world.environment("well", json!({})).await;
     running.told("well", "Accepted", "SpecInvalid").await;
+}
+
+#[tokio::test]
+async fn a_url_that_hides_the_connections_of_a_migration_is_refused() {
+    let Some(server) = Apiserver::shared() else {
+        return;
+    };
+    let running = Running::start(server).await;
+    let migration = json!({"component": "web", "command": ["/shop", "migrate"]});
+    running
+        .app(json!({"database": {"engine": "Postgres"}, "migration": migration}))
+        .await;
+    let _: Secret = running
+        .world
+        .make(json!({
+            "metadata": {"name": "db"},
+            "stringData": {"url": "postgres://u:S3cret@db.example.com/app?application_name=shop"},
+        }))
+        .await;
+    // No registry is asked for the key of its migration.
+    let image = format!("registry.example.com/shop@sha256:{}", "a".repeat(64));
+    let environment = json!({
+        "release": {"image": image, "migrationKey": "k1"},
+        "database": {"provider": "External", "external": {"secretRef": {"name": "db"}}},
+    });
+    running.world.environment("shop", environment).await;
+    let message = running
+        .told("shop", "DatabaseReady", "DatabaseRefused")
+        .await;
+    assert!(
+        message.starts_with("Key url of Secret db must hold a URL without application_name"),
+        "{message}"
+    );
+    assert!(!message.contains("S3cret"), "{message}");
 }
 
 #[tokio::test]
@@ -318,14 +352,19 @@ async fn in_a_namespace_on_its_way_out_nothing_is_written_over_and_over() {
 /// The CRD of Environments as a newer version of Towpath might have it.
 async fn teach_a_newer_strategy(world: &World) {
     let api: Api<CustomResourceDefinition> = Api::all(world.client.clone());
-    let mut crd = serde_json::to_value(api.get("environments.towpath.dev").await.unwrap()).unwrap();
-    let path = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/strategy/properties/type/enum";
-    let known = crd.pointer_mut(path).unwrap().as_array_mut().unwrap();
-    known.push(json!("Canary"));
-    let crd = serde_json::from_value(crd).unwrap();
-    api.replace("environments.towpath.dev", &PostParams::default(), &crd)
-        .await
-        .unwrap();
+    // The apiserver writes their status meanwhile.
+    eventually("the newer schema is taken", || async {
+        let read = api.get("environments.towpath.dev").await.unwrap();
+        let mut crd = serde_json::to_value(read).unwrap();
+        let path = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/strategy/properties/type/enum";
+        let known = crd.pointer_mut(path).unwrap().as_array_mut().unwrap();
+        known.push(json!("Canary"));
+        let crd = serde_json::from_value(crd).unwrap();
+        api.replace("environments.towpath.dev", &PostParams::default(), &crd)
+            .await
+            .ok()
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -404,7 +443,7 @@ async fn the_gateway_api_is_picked_up_when_it_comes_and_dropped_when_it_goes() {
     let world = World::new(server).await;
     let caches = &world.ctx.caches;
     let _watches = towpath::caches::watch(caches, &world.client, &Scope::Cluster);
-    tokio::time::timeout(Duration::from_secs(30), caches.ready())
+    tokio::time::timeout(Duration::from_secs(120), caches.ready())
         .await
         .expect("ready without the Gateway API");
     assert!(!caches.has_gateway_api());

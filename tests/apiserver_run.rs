@@ -159,9 +159,13 @@ async fn it_rests_and_starts_again_without_a_write() {
             .find(|known| known.reason == "RollingOut")
     })
     .await;
-    tokio::time::sleep(Duration::from_secs(8)).await;
-
-    let before = requests(&world, |verb| verb != "WATCH").await;
+    let before = eventually("it comes to rest", || async {
+        let before = requests(&world, |verb| verb != "WATCH").await;
+        tokio::time::sleep(Duration::from_secs(8)).await;
+        let after = requests(&world, |verb| verb != "WATCH").await;
+        (before == after).then_some(after)
+    })
+    .await;
     tokio::time::sleep(Duration::from_secs(15)).await;
     assert_eq!(
         requests(&world, |verb| verb != "WATCH").await,

@@ -6,12 +6,13 @@ mod support;
 mod world;
 
 use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use kube::ResourceExt;
 use kube::api::DeleteParams;
 use serde_json::json;
+use tokio::sync::mpsc::UnboundedReceiver;
 use towpath::api::labels;
 
 use world::{World, run, towpath};
@@ -180,18 +181,17 @@ async fn status_ends_by_what_becomes_of_the_present_generation() {
         json!({"release": {"image": "registry.example.com/shop:v2"}}),
     )
     .await;
-    let waiting = tokio::spawn(run(world.command("status shop --timeout 60")));
-    tokio::time::sleep(Duration::from_millis(700)).await;
+    let mut waiting = Follow::start(world.command("status shop --timeout 600"));
+    waiting.until("generation 2").await;
     world
         .say(world.present(("False", "RollingOut"), false).await)
         .await;
-    tokio::time::sleep(Duration::from_millis(700)).await;
+    waiting.until("RollingOut").await;
     world
         .say(world.present(("True", "Ready"), false).await)
         .await;
-    let ended = waiting.await.unwrap();
-    assert_eq!(ended.code, 0, "{ended:?}");
-    let lines: Vec<&str> = ended.out.lines().collect();
+    let (code, lines) = waiting.end().await;
+    assert_eq!(code, Some(0), "{lines:?}");
     let expected = [
         "… The controller has not seen generation 2 yet",
         "… RollingOut: a sentence",
@@ -200,15 +200,61 @@ async fn status_ends_by_what_becomes_of_the_present_generation() {
     assert_eq!(lines, expected);
 
     World::edit(&world.environments(), json!({"suspend": true})).await;
-    let waiting = tokio::spawn(run(world.command("status shop --timeout 60")));
-    tokio::time::sleep(Duration::from_millis(700)).await;
+    let mut waiting = Follow::start(world.command("status shop --timeout 600"));
+    waiting.until("generation 3").await;
     world
         .environments()
         .delete("shop", &DeleteParams::default())
         .await
         .unwrap();
-    let ended = waiting.await.unwrap();
-    assert_eq!(ended.code, 3, "{ended:?}");
+    let (code, lines) = waiting.end().await;
+    assert_eq!(code, Some(3), "{lines:?}");
+}
+
+/// A command that runs on, and what it has written so far.
+struct Follow {
+    child: Child,
+    lines: UnboundedReceiver<String>,
+    seen: Vec<String>,
+}
+
+impl Follow {
+    fn start(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut written = BufReader::new(child.stdout.take().unwrap()).lines();
+        let (send, lines) = tokio::sync::mpsc::unbounded_channel();
+        std::thread::spawn(move || {
+            while let Some(Ok(line)) = written.next() {
+                let _ = send.send(line);
+            }
+        });
+        let seen = Vec::new();
+        Self { child, lines, seen }
+    }
+
+    /// Waits until it writes a line with this in it.
+    async fn until(&mut self, part: &str) {
+        let found = async {
+            while let Some(line) = self.lines.recv().await {
+                self.seen.push(line);
+                if self.seen.last().is_some_and(|line| line.contains(part)) {
+                    return true;
+                }
+            }
+            false
+        };
+        let found = tokio::time::timeout(Duration::from_secs(120), found).await;
+        assert_eq!(found, Ok(true), "no {part:?} in {:?}", self.seen);
+    }
+
+    /// How it ends, and all that it has written.
+    async fn end(mut self) -> (Option<i32>, Vec<String>) {
+        while let Some(line) = self.lines.recv().await {
+            self.seen.push(line);
+        }
+        let ended = tokio::task::spawn_blocking(move || self.child.wait()).await;
+        (ended.unwrap().unwrap().code(), self.seen)
+    }
 }
 
 #[tokio::test]
@@ -306,32 +352,8 @@ async fn a_watch_on_a_pipe_appends_what_changes_and_ends_on_ctrl_c() {
         return;
     };
     world.make("rolling-out").await;
-    let mut child = world
-        .command("get shop --watch")
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let (send, mut receive) = tokio::sync::mpsc::unbounded_channel();
-    std::thread::spawn(move || {
-        while let Some(Ok(line)) = lines.next() {
-            let _ = send.send(line);
-        }
-    });
-    let mut wait_for = async |part: &str| {
-        let found = async {
-            while let Some(line) = receive.recv().await {
-                if line.contains(part) {
-                    return;
-                }
-            }
-            panic!("the output ended without {part:?}");
-        };
-        tokio::time::timeout(Duration::from_secs(20), found)
-            .await
-            .unwrap_or_else(|_| panic!("no {part:?} in time"));
-    };
-    wait_for("… shop-web-a-new").await;
+    let mut watching = Follow::start(world.command("get shop --watch"));
+    watching.until("… shop-web-a-new").await;
     let path = format!(
         "/api/v1/namespaces/{}/pods/shop-web-a-new/status",
         world.namespace
@@ -343,16 +365,13 @@ async fn a_watch_on_a_pipe_appends_what_changes_and_ends_on_ctrl_c() {
             &json!({"status": {"conditions": [{"type": "Ready", "status": "True"}]}}),
         )
         .await;
-    wait_for("✓ shop-web-a-new").await;
+    watching.until("✓ shop-web-a-new").await;
     Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
+        .args(["-INT", &watching.child.id().to_string()])
         .status()
         .unwrap();
-    let status = tokio::task::spawn_blocking(move || child.wait())
-        .await
-        .unwrap()
-        .unwrap();
-    assert_eq!(status.code(), Some(0));
+    let (code, lines) = watching.end().await;
+    assert_eq!(code, Some(0), "{lines:?}");
 }
 
 #[tokio::test]

@@ -208,11 +208,11 @@ reasons! {
     /// The database's record lacks what this revision had applied, as after a restored backup. Say `retry` to migrate again,
     /// or `migration mark-applied` when it is applied.
     RecordLost: Refused,
-    /// The apiserver refused an object, by a quota or a policy. Mend what its sentence names; it is tried again every ten
-    /// seconds.
+    /// The apiserver refused an object, by a quota or a policy. Mend what its sentence names; it is tried again after ten
+    /// seconds, then ever later, after two minutes at most, and when anything happens to the Environment.
     ObjectRefused: Refused,
     /// An object of this name belongs to someone else. Delete it, rename the Environment, or hand it over by the annotation
-    /// `towpath.dev/adopt`.
+    /// `towpath.dev/adopt`; it is looked at again as after `ObjectRefused`.
     NameTaken: Refused,
     /// The gateway refused the routes. Its listener must allow routes of this namespace and this host.
     RouteRefused: Refused,

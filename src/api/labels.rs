@@ -70,6 +70,9 @@ pub const DATABASE_IDENTITY: &str = "towpath.dev/database-identity";
 pub const SECRETS: &str = "towpath.dev/secrets";
 /// On a Deployment: when a changed Secret last restarted it.
 pub const SECRETS_RESTARTED: &str = "towpath.dev/secrets-restarted-at";
+/// On an Ingress: the class that the configuration names. Where it names none the apiserver may write the cluster's default,
+/// which only the absence of this tells from one that was named before.
+pub const INGRESS_CLASS: &str = "towpath.dev/ingress-class";
 /// On the database's StatefulSet: the rendering it was made with, so that a newer controller does not restart it.
 pub const RENDERING: &str = "towpath.dev/rendering";
 /// On a pod template: what `kubectl rollout restart` writes; it may stay.

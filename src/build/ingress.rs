@@ -1,5 +1,7 @@
 //! `Ingress`: a host for clusters without the Gateway API.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::api::networking::v1::{
     HTTPIngressPath, HTTPIngressRuleValue, Ingress, IngressBackend, IngressRule,
     IngressServiceBackend, IngressSpec, ServiceBackendPort,
@@ -8,7 +10,7 @@ use kube::ResourceExt;
 
 use super::metadata::Of;
 use super::names;
-use crate::api::Environment;
+use crate::api::{Environment, labels};
 use crate::plan::traffic::Published;
 
 /// The route of one host.
@@ -32,9 +34,13 @@ pub fn host(environment: &Environment, class: Option<&str>, published: &Publishe
         let backend = route.backends.first()?;
         Some(path((&route.path, backend.service.clone(), backend.port)))
     });
+    let mut metadata =
+        Of::environment(environment).owned(names::route(&environment.name_any(), &published.host));
+    let named =
+        |class: &str| BTreeMap::from([(labels::INGRESS_CLASS.to_owned(), class.to_owned())]);
+    metadata.annotations = class.map(named);
     Ingress {
-        metadata: Of::environment(environment)
-            .owned(names::route(&environment.name_any(), &published.host)),
+        metadata,
         spec: Some(IngressSpec {
             ingress_class_name: class.map(str::to_owned),
             rules: Some(vec![IngressRule {

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use kube::core::ObjectMeta;
 
+use super::Refusals;
 use crate::api::Environment;
 use crate::apply::foreign::Foreign;
 use crate::caches::{Place, locked};
@@ -30,6 +31,8 @@ pub struct Memory {
     pub checks: Mutex<HashMap<String, Counted>>,
     /// What others added to its children.
     pub foreign: Mutex<Foreign>,
+    /// How often the apiserver refused the same.
+    pub refusals: Mutex<Refusals>,
 }
 
 impl Memory {

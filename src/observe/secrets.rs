@@ -52,6 +52,18 @@ pub(super) fn values(named: &Named, children: &Children) -> BTreeSet<String> {
         .collect()
 }
 
+/// What a plan may know of the binding of a dedicated database.
+pub(super) fn binding(
+    environment: &Environment,
+    children: &Children,
+    ctx: &Context,
+) -> Option<SecretSeen> {
+    let name = names::binding(&environment.name_any());
+    let secret = own_secret(children, &name)?;
+    let namespace = environment.namespace().unwrap_or_default();
+    Some(ctx.hash_key.seen(&namespace, &name, &data(secret)))
+}
+
 /// The passwords of the dedicated database, when they have been made.
 pub(super) fn credentials(environment: &Environment, children: &Children) -> Option<Credentials> {
     let secret = own_secret(children, &names::postgres(&environment.name_any()))?;

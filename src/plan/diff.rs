@@ -23,8 +23,14 @@ pub enum Guarded {
     Policy,
 }
 
-/// Lists of routes, which an apply replaces as a whole: an item more is a host or a path that nobody wants any more.
-const WHOLE: [&str; 3] = ["/spec/parentRefs", "/spec/hostnames", "/spec/rules"];
+/// Lists of routes, which an apply replaces as a whole: an item more is a host or a path that nobody wants any more. The
+/// annotation goes with the class of an Ingress, when the configuration names none any more.
+const WHOLE: [&str; 4] = [
+    "/spec/parentRefs",
+    "/spec/hostnames",
+    "/spec/rules",
+    "/metadata/annotations/towpath.dev~1ingress-class",
+];
 
 /// The change that brings what is there to what shall be; `None` when it is there already.
 ///
@@ -264,6 +270,7 @@ fn value<K: Serialize>(object: &K) -> Value {
 mod tests {
     use super::*;
     use crate::build::http_route::HttpRoute;
+    use crate::plan::traffic::Published;
     use k8s_openapi::api::networking::v1::Ingress;
     use serde_json::json;
 
@@ -324,6 +331,31 @@ mod tests {
         // The cluster's default class is the apiserver's to write.
         live.spec.as_mut().unwrap().ingress_class_name = Some("nginx".to_owned());
         assert!(!differs(ingress(&["/api", "/"]), &live));
+    }
+
+    #[test]
+    fn a_class_that_the_configuration_named_and_names_no_more_is_a_change() {
+        let environment = serde_json::from_value(json!({
+            "metadata": {"namespace": "shop", "name": "production", "uid": "1"},
+            "spec": {"appRef": {"name": "shop"}, "release": {"image": "a:1"}},
+        }))
+        .unwrap();
+        let published = Published {
+            host: "shop.example.com".to_owned(),
+            routes: Vec::new(),
+        };
+        let ingress = |class| crate::build::ingress::host(&environment, class, &published);
+        let differs = |wanted, live: &Ingress| {
+            change(wanted, Some(live), Guarded::Nothing, &BTreeSet::new()).is_some()
+        };
+        let mut live = ingress(Some("nginx"));
+        assert!(!differs(ingress(Some("nginx")), &live));
+        assert!(differs(ingress(None), &live));
+        assert!(differs(ingress(Some("traefik")), &live));
+        // What others write beside it is theirs.
+        let annotations = live.metadata.annotations.get_or_insert_default();
+        annotations.insert("example.com/theirs".to_owned(), "x".to_owned());
+        assert!(!differs(ingress(Some("nginx")), &live));
     }
 
     #[test]

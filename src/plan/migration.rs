@@ -342,6 +342,7 @@ fn record_in_config_map(
     }
     let mut entries = planned_record(plan, &name).unwrap_or_else(|| record.entries.clone());
     entries.push(entry.clone());
+    let entries = super::record::kept(entries, seen);
     let object = config_map::record(&seen.environment, &identity, &entries);
     let mut change = super::diff::change(
         object,

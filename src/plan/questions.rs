@@ -104,6 +104,8 @@ pub struct CheckQuestion {
     pub key: String,
     /// The revision whose rollout it checks: answers for another one do not count.
     pub revision: i64,
+    /// Who is asked for what, in words, such as `/health of 'web' on host 'shop.example.com'`.
+    pub asked: String,
     /// How it is asked.
     pub by: By,
 }

@@ -2,21 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::PodSpec;
 use kube::ResourceExt;
 
 use super::situation::Situation;
-use super::{Action, Key, Plan, database, diff, policy, route};
+use super::{Action, Key, Plan, database, diff, policy, route, secrets};
 use crate::api::{ConditionType, labels};
 use crate::build::metadata::Of;
-use crate::build::{budget, deployment, hash, names, service, volume};
+use crate::build::{budget, deployment, names, service, volume};
 use crate::revision::{Rendered, Revision};
-use crate::seen::{Seen, SeenEnvironment};
-
-/// A changed Secret restarts what reads it at most this often.
-const SECRETS_PERIOD: SignedDuration = SignedDuration::from_mins(5);
 
 /// Keeps what serves as it shall be, whatever the gates say.
 pub fn keep(situation: &Situation<'_>, plan: &mut Plan) {
@@ -199,15 +193,10 @@ fn lay_over(
             .insert(labels::RESTARTED_AT.to_owned(), restarted);
     }
     let spec = rendered.template.spec.as_ref();
-    let fresh = spec.and_then(|spec| secrets_hash(situation.seen, spec));
+    let fresh = spec.and_then(|spec| secrets::hash(situation.seen, spec));
     let (hash, restarted) = if is_of(live, rendered) {
-        let (hash, at) = due(
-            situation,
-            plan,
-            fresh,
-            present(labels::SECRETS),
-            last.as_deref(),
-        );
+        let present = present(labels::SECRETS);
+        let (hash, at) = secrets::due(situation, plan, fresh, present, last.as_deref());
         (hash, at.map(|at| at.to_string()).or(last))
     } else {
         (fresh, last)
@@ -219,88 +208,7 @@ fn lay_over(
     laid
 }
 
-/// The hash to lay over a template that runs already; with the time, if that restarts it.
-fn due(
-    situation: &Situation<'_>,
-    plan: &mut Plan,
-    fresh: Option<String>,
-    present: Option<String>,
-    last: Option<&str>,
-) -> (Option<String>, Option<Timestamp>) {
-    let key = |hash: &str| hash.split('.').next().map(str::to_owned);
-    // Hashed by another key: nobody can tell whether the value changed.
-    let same_key = match (&fresh, &present) {
-        (Some(fresh), Some(present)) => key(fresh) == key(present),
-        (fresh, _) => fresh.is_some(),
-    };
-    if fresh == present || !same_key || situation.under_way() {
-        return (present, None);
-    }
-    let now = situation.seen.now;
-    let next = last
-        .and_then(|last| last.parse::<Timestamp>().ok())
-        // A time that is still to come was written by a clock that went wrong.
-        .filter(|last| *last <= now)
-        .map(|last| last + SECRETS_PERIOD);
-    match next.filter(|next| *next > now) {
-        Some(next) => {
-            plan.look_at(next);
-            (present, None)
-        }
-        None => (fresh, Some(now)),
-    }
-}
-
 /// Whether a Deployment has the template of this rendering.
 fn is_of(live: Option<&Deployment>, rendered: &Rendered) -> bool {
     live.and_then(|live| live.labels().get(labels::TEMPLATE)) == Some(&rendered.hash)
-}
-
-/// The keyed hash of every Secret value that pods read. `None`: they read none, or one of them is not known now.
-#[must_use]
-pub fn secrets_hash(seen: &SeenEnvironment, pods: &PodSpec) -> Option<String> {
-    let containers = &pods.containers;
-    let mut values: BTreeMap<String, String> = BTreeMap::new();
-    let mut hashed_by = String::new();
-    for container in containers {
-        for variable in container.env.iter().flatten() {
-            let Some(key) = variable
-                .value_from
-                .as_ref()
-                .and_then(|from| from.secret_key_ref.as_ref())
-            else {
-                continue;
-            };
-            // The binding of a dedicated database is made here and changes only with its URLs.
-            let Some(Seen::Found(secret)) = seen.secrets.get(&key.name) else {
-                if seen.children.secrets.contains_key(&key.name)
-                    || key.name == names::binding(&seen.environment.name_any())
-                {
-                    continue;
-                }
-                return None;
-            };
-            hashed_by.clone_from(&secret.hashed_by);
-            values.insert(
-                format!("{}/{}", key.name, key.key),
-                secret.keys.get(&key.key)?.clone(),
-            );
-        }
-        for source in container.env_from.iter().flatten() {
-            let Some(source) = &source.secret_ref else {
-                continue;
-            };
-            let Some(Seen::Found(secret)) = seen.secrets.get(&source.name) else {
-                return None;
-            };
-            hashed_by.clone_from(&secret.hashed_by);
-            values.extend(
-                secret
-                    .keys
-                    .iter()
-                    .map(|(key, hash)| (format!("{}/{key}", source.name), hash.clone())),
-            );
-        }
-    }
-    (!values.is_empty()).then(|| format!("{hashed_by}.{}", hash::of(&values, 16)))
 }

@@ -34,10 +34,13 @@ pub fn judge(situation: &Situation<'_>, plan: &mut Plan) -> Gate {
         );
     }
     let seen = situation.seen;
-    let open: Vec<Check> = questions(seen, target)
-        .iter()
-        .map(|question| seen.checks.get(&question.key).cloned().unwrap_or_default())
-        .filter(|check| check.yes_in_a_row < ANSWERS)
+    let open: Vec<(String, Check)> = questions(seen, target)
+        .into_iter()
+        .map(|question| {
+            let check = seen.checks.get(&question.key).cloned();
+            (question.asked, check.unwrap_or_default())
+        })
+        .filter(|(_, check)| check.yes_in_a_row < ANSWERS)
         .collect();
     if open.is_empty() {
         return verified(
@@ -50,11 +53,15 @@ pub fn judge(situation: &Situation<'_>, plan: &mut Plan) -> Gate {
     plan.look_at(seen.now + PAUSE);
     let overdue = rollout::deadline(seen, target).is_some_and(|deadline| deadline <= seen.now);
     // Time that nobody watched does not count: it is answers that are missing, not seconds.
-    let silent: Vec<&Check> = open
+    let silent: Vec<&(String, Check)> = open
         .iter()
-        .filter(|check| check.yes_in_a_row == 0 && check.answers >= ANSWERS)
+        .filter(|(_, check)| check.yes_in_a_row == 0 && check.answers >= ANSWERS)
         .collect();
-    let no = silent.iter().find_map(|check| check.last_no.clone());
+    let said = |answer: fn(&Check) -> Option<&String>| {
+        let mut silent = silent.iter();
+        silent.find_map(|(asked, check)| Some(format!("{asked}: {}", answer(check)?)))
+    };
+    let no = said(|check| check.last_no.as_ref());
     match (overdue && !silent.is_empty(), no) {
         (true, Some(no)) => {
             let message = format!("Revision {} did not answer its checks: {no}", target.number);
@@ -66,10 +73,7 @@ pub fn judge(situation: &Situation<'_>, plan: &mut Plan) -> Gate {
             rollout::give_up(situation, plan, STAGE, verdict)
         }
         (true, None) => {
-            let why = silent
-                .iter()
-                .find_map(|check| check.last_unknown.clone())
-                .unwrap_or_default();
+            let why = said(|check| check.last_unknown.as_ref()).unwrap_or_default();
             verified(
                 situation,
                 plan,
@@ -125,13 +129,18 @@ fn of_component(
         .get(&name)
         .and_then(|service| service.spec.as_ref()?.cluster_ip.clone());
     if let (Some(address), Some(port)) = (address, rendered.port) {
-        let by = match &rendered.health_path {
-            Some(path) => By::Http(format!("http://{}:{port}{path}", bracketed(&address))),
-            None => By::Tcp(format!("{}:{port}", bracketed(&address))),
+        let address = bracketed(&address);
+        let (what, by) = match &rendered.health_path {
+            Some(path) => (
+                path.clone(),
+                By::Http(format!("http://{address}:{port}{path}")),
+            ),
+            None => (format!("port {port}"), By::Tcp(format!("{address}:{port}"))),
         };
         questions.push(CheckQuestion {
             key: rendered.name.clone(),
             revision: revision.number,
+            asked: format!("{what} of '{}' through Service '{name}'", rendered.name),
             by,
         });
     }
@@ -142,6 +151,7 @@ fn of_component(
         questions.extend(hosts(seen, rendered).map(|host| CheckQuestion {
             key: format!("{} on {host}", rendered.name),
             revision: revision.number,
+            asked: format!("{path} of '{}' on host '{host}'", rendered.name),
             by: By::Host {
                 address: address.clone(),
                 host: host.to_owned(),

@@ -150,11 +150,11 @@ impl World {
     ) -> Result<(), Stop> {
         let mut secret = secret.clone();
         let data = secret.data.get_or_insert_default();
+        // Nobody makes the same passwords twice.
+        let now = self.store.now.as_second();
         data.extend(generate.iter().map(|key| {
-            (
-                key.clone(),
-                ByteString(format!("made-up-{key}").into_bytes()),
-            )
+            let password = format!("made-up-{key}-{now}");
+            (key.clone(), ByteString(password.into_bytes()))
         }));
         self.post(owner, &secret).map(drop)
     }

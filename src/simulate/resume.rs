@@ -13,7 +13,7 @@ use crate::api::{Environment, labels};
 use crate::build::names;
 use crate::plan::database;
 use crate::plan::questions::Address;
-use crate::plan::slots::secrets_hash;
+use crate::plan::secrets;
 use crate::postgres::{Access, Entry, Outcome};
 use crate::revision::Revision;
 use crate::seen::SeenEnvironment;
@@ -109,7 +109,7 @@ fn rehash(seen: &SeenEnvironment, template: &mut PodTemplateSpec) {
     let Some(hash) = template
         .spec
         .as_ref()
-        .and_then(|spec| secrets_hash(seen, spec))
+        .and_then(|spec| secrets::hash(seen, spec))
     else {
         return;
     };

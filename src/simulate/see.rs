@@ -22,7 +22,7 @@ use crate::postgres::{self, Access, Question};
 use crate::probe;
 use crate::registry;
 use crate::revision::Revision;
-use crate::seen::{Check, Children, Credentials, Hidden, Seen, SeenEnvironment};
+use crate::seen::{Check, Children, Credentials, Hidden, SecretSeen, Seen, SeenEnvironment};
 
 /// How long an answer of a database is good enough where an older one is.
 const GOOD: SignedDuration = SignedDuration::from_mins(5);
@@ -81,6 +81,7 @@ impl World {
             secrets: self.secrets(&names),
             images: BTreeMap::new(),
             database: None,
+            binding: self.binding(environment, &children),
             credentials: credentials(environment, &children),
             checks: BTreeMap::new(),
             taken_hosts: self.taken_hosts(environment),
@@ -105,7 +106,7 @@ impl World {
         self.store.get(name).map_or(Seen::Missing, Seen::Found)
     }
 
-    fn secrets(&self, names: &Names) -> BTreeMap<String, Seen<crate::seen::SecretSeen>> {
+    fn secrets(&self, names: &Names) -> BTreeMap<String, Seen<SecretSeen>> {
         let hashed = |name: &String| {
             let seen = match self.named::<Secret>(name) {
                 Seen::Found(secret) => Seen::Found(self.hash_key.seen(
@@ -119,6 +120,13 @@ impl World {
             (name.clone(), seen)
         };
         names.secrets.iter().map(hashed).collect()
+    }
+
+    fn binding(&self, environment: &Environment, children: &Children) -> Option<SecretSeen> {
+        let name = names::binding(&environment.name_any());
+        let Hidden(secret) = children.secrets.get(&name)?;
+        let namespace = &self.store.namespace;
+        Some(self.hash_key.seen(namespace, &name, &data(secret)))
     }
 
     fn children(&self, environment: &Environment) -> Children {

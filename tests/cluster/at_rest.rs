@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use towpath::api::{ConditionType, Reason};
 
 use crate::harness::audit::{self, Request};
-use crate::harness::{Controller, Place, Shop, Wanted, alone, seconds, setup};
+use crate::harness::{Controller, Place, SHORT, Shop, Wanted, alone, seconds, setup};
 
 const WATCHED: u64 = 60;
 
@@ -82,17 +82,9 @@ async fn ten(place: &Place) -> Vec<Shop<'_>> {
     with_database.app["metadata"]["name"] = "store".into();
     with_database.environment["spec"]["appRef"]["name"] = "store".into();
     shops.push(place.make(&with_database.named("store")).await);
-    let rolled_back = place
-        .make(&Wanted::light(place).named("rolled-back").deadline(10))
-        .await;
-    let failed = place
-        .make(
-            &Wanted::light(place)
-                .named("failed")
-                .release("v3")
-                .deadline(10),
-        )
-        .await;
+    let rolled_back = place.make(&Wanted::light(place).named("rolled-back")).await;
+    let failed = Wanted::light(place).named("failed").release("v3");
+    let failed = place.make(&failed.deadline(SHORT)).await;
     let waiting = place
         .make(&Wanted::light(place).named("waiting").release("never-built"))
         .await;
@@ -100,7 +92,7 @@ async fn ten(place: &Place) -> Vec<Shop<'_>> {
         shop.until_ready().await;
     }
     rolled_back.until_ready().await;
-    rolled_back.release("v3").await;
+    rolled_back.release_within("v3", SHORT).await;
     rolled_back
         .until(ConditionType::Ready, Reason::RolledBack)
         .await;
@@ -117,7 +109,7 @@ async fn ten(place: &Place) -> Vec<Shop<'_>> {
 /// The last releases have been told, and their pods have settled.
 async fn until_quiet(place: &Place) {
     place
-        .until("ten seconds without a request", seconds(120), async || {
+        .until("ten seconds without a request", async || {
             let moment = Timestamp::now() - jiff::SignedDuration::from_secs(10);
             let requests = audit::since(moment, &audit::controller_user());
             let others: Vec<&Request> = requests

@@ -41,8 +41,9 @@ impl<'a> Served<'a> {
                 }
             })
             .await;
-        let available = self.shop.condition(ConditionType::Available).await;
-        assert_eq!(available.map(|found| found.status).as_deref(), Some("True"));
+        self.shop
+            .until_status(ConditionType::Available, "True")
+            .await;
     }
 }
 
@@ -91,11 +92,8 @@ fn an_image_that_is_not_there_and_a_registry_that_is_down_are_two_things() {
             .until(ConditionType::Ready, Reason::RegistrySilent)
             .await;
         assert!(silent.contains("198.18.0.1:5999"), "{silent}");
-        let ready = shop
-            .condition(ConditionType::Ready)
-            .await
-            .map(|found| found.status);
-        assert_eq!(ready.as_deref(), Some("Unknown"), "no answer is not a no");
+        // No answer is not a no.
+        shop.until_status(ConditionType::Ready, "Unknown").await;
         served.still().await;
 
         // The image comes, and is taken without a word by anyone.
@@ -271,20 +269,12 @@ fn the_older_environment_keeps_a_host() {
             format!("Host '{host}' belongs to Environment '{holder}'; another host must be named")
         );
         served.still().await;
-        assert_eq!(older.ask("/health").await.expect("an answer").1, "v1");
+        older.until_answers("v1").await;
 
         // It is free when the older one is gone.
         older.delete().await;
         younger.until_ready().await;
-        place
-            .until("the younger one answers", seconds(30), async || match older
-                .ask("/health")
-                .await?
-            {
-                (200, version, _) if version == "v2" => Ok(()),
-                (status, version, _) => Err(format!("{version} answered {status}")),
-            })
-            .await;
+        younger.until_answers("v2").await;
     });
 }
 
@@ -310,13 +300,9 @@ fn a_release_without_an_image_for_a_component_is_refused() {
         place.apply(&Wanted::light(place).app).await;
         shop.edit(json!({"spec": {"release": {"image": "198.18.0.1:5000/other:v1"}}}))
             .await;
-        let message = shop
-            .until(ConditionType::Ready, Reason::ReleaseInvalid)
+        let from = "must come from '198.18.0.1:5000/shop'";
+        shop.until_says(ConditionType::Ready, Reason::ReleaseInvalid, from)
             .await;
-        assert!(
-            message.contains("must come from '198.18.0.1:5000/shop'"),
-            "{message}"
-        );
         served.still().await;
     });
 }
@@ -367,14 +353,12 @@ fn a_database_secret_with_a_wrong_password_is_refused_and_not_shown() {
         );
         other.delete().await;
         place
-            .until(
-                "the other Environment is gone",
-                seconds(60),
-                async || match place.find::<Environment>("outside").await {
+            .until("the other Environment is gone", async || {
+                match place.find::<Environment>("outside").await {
                     None => Ok(()),
                     Some(_) => Err("it is there".to_owned()),
-                },
-            )
+                }
+            })
             .await;
         let left = database
             .count("SELECT count(*) FROM pg_database WHERE datname = 'outside'")
@@ -438,7 +422,7 @@ fn a_quota_that_refuses_pods_is_told_with_its_sentence() {
         let quota = |pods: &str| json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "small"}, "spec": {"hard": {"pods": pods}}});
         place.apply(&quota("1")).await;
         place
-            .until("the quota counts", seconds(30), async || {
+            .until("the quota counts", async || {
                 let quota: ResourceQuota = place.get("small").await;
                 let used = quota
                     .status
@@ -461,8 +445,7 @@ fn a_quota_that_refuses_pods_is_told_with_its_sentence() {
             ),
             "{message}"
         );
-        let stalled = shop.condition(ConditionType::Stalled).await;
-        assert_eq!(stalled.map(|found| found.status).as_deref(), Some("True"));
+        shop.until_status(ConditionType::Stalled, "True").await;
         served.still().await;
 
         place.apply(&quota("5")).await;

@@ -7,7 +7,7 @@ use towpath::api::{ConditionType, Reason};
 use crate::harness::database::Database;
 use crate::harness::images::{self, Layer};
 use crate::harness::place::part;
-use crate::harness::{Load, READY, Shop, Wanted, audit, seconds, together};
+use crate::harness::{Load, SHORT, Shop, Wanted, audit, seconds, together};
 
 #[test]
 fn an_app_edited_during_a_migration_waits_for_it() {
@@ -167,7 +167,7 @@ fn a_newer_release_takes_over_while_the_last_one_rolls_out() {
 
 async fn until_pods_of_two_templates(shop: &Shop<'_>) {
     shop.place
-        .until("pods of two templates run", seconds(60), async || {
+        .until("pods of two templates run", async || {
             let pods = shop.pods("web").await;
             let mut templates: Vec<_> = pods
                 .iter()
@@ -187,7 +187,7 @@ async fn until_pods_of_two_templates(shop: &Shop<'_>) {
 #[test]
 fn a_newer_release_takes_over_after_the_last_one_failed() {
     together("failed", async |place| {
-        let shop = place.make(&Wanted::with_database(place).deadline(15)).await;
+        let shop = place.make(&Wanted::with_database(place)).await;
         shop.until_ready().await;
         shop.release("v4").await;
         shop.until(ConditionType::Ready, Reason::MigrationFailed)
@@ -196,7 +196,7 @@ fn a_newer_release_takes_over_after_the_last_one_failed() {
         shop.until_ready().await;
         assert_eq!(shop.serving().await, Some(3));
 
-        shop.release("v3").await;
+        shop.release_within("v3", SHORT).await;
         shop.until(ConditionType::Ready, Reason::RolledBack).await;
         // What failed is not tried again because of something that is no part of it.
         shop.edit(json!({"spec": {"components": [{"name": "web", "replicas": 2}]}}))
@@ -210,7 +210,7 @@ fn a_newer_release_takes_over_after_the_last_one_failed() {
                 }
             })
             .await;
-        shop.release("v2").await;
+        shop.release_within("v2", 300).await;
         shop.until_ready().await;
         assert_eq!(shop.serving().await, Some(5));
     });
@@ -230,7 +230,7 @@ fn a_migration_that_never_started_makes_way() {
         shop.release("v2").await;
         shop.until_ready().await;
         place
-            .until("only the last migration is left", READY, async || {
+            .until("only the last migration is left", async || {
                 let left: Vec<String> = shop
                     .jobs()
                     .await

@@ -15,9 +15,6 @@ use towpath::api::{App, ConditionType, Reason};
 use crate::harness::database::Database;
 use crate::harness::{Load, Place, Wanted, audit, seconds, together};
 
-/// So long after the last pod's end everything that goes is gone.
-const SOON: Duration = seconds(30);
-
 /// The example app with a volume, so that every kind of data is there.
 fn with_a_volume(place: &Place) -> Wanted {
     let mut wanted = Wanted::example(place);
@@ -41,6 +38,7 @@ fn with_delete_nothing_is_left() {
         );
         assert_eq!(volumes(place).await.len(), 2);
 
+        audit::until_rest(place).await;
         let moment = Timestamp::now();
         shop.delete().await;
         until_no_pod_is_left(place).await;
@@ -50,7 +48,7 @@ fn with_delete_nothing_is_left() {
             took.as_secs_f64()
         );
         place
-            .until("no volume of the node is left", SOON, async || {
+            .until("no volume of the node is left", async || {
                 let left = volumes(place).await;
                 if left.is_empty() {
                     Ok(())
@@ -71,6 +69,7 @@ fn with_retain_exactly_the_data_stays_and_is_adopted_on_return() {
         shop.until_ready().await;
         shop.order().await;
 
+        audit::until_rest(place).await;
         let moment = Timestamp::now();
         shop.delete().await;
         until_no_pod_is_left(place).await;
@@ -156,13 +155,7 @@ fn an_environment_serves_on_without_its_app() {
             })
             .await;
         load.stop().assert_none_failed();
-        assert_eq!(
-            shop.condition(ConditionType::Available)
-                .await
-                .map(|found| found.status)
-                .as_deref(),
-            Some("True")
-        );
+        shop.until_status(ConditionType::Available, "True").await;
         place.apply(&wanted.app).await;
         shop.until_ready().await;
         assert_eq!(
@@ -188,7 +181,6 @@ async fn until_owners(place: &Place, wanted: [usize; 3]) {
     place
         .until(
             "volume, passwords and binding have their owners",
-            seconds(60),
             async || {
                 let now = owners(place).await;
                 if now == wanted {
@@ -203,7 +195,7 @@ async fn until_owners(place: &Place, wanted: [usize; 3]) {
 
 async fn until_no_pod_is_left(place: &Place) {
     place
-        .until("no pod is left", seconds(120), async || {
+        .until("no pod is left", async || {
             let left: Vec<String> = place
                 .list::<Pod>()
                 .await
@@ -222,7 +214,7 @@ async fn until_no_pod_is_left(place: &Place) {
 async fn until_left(place: &Place, wanted: &BTreeSet<String>) -> Duration {
     let begun = Instant::now();
     place
-        .until("exactly this is left", SOON, async || {
+        .until("exactly this is left", async || {
             let left = objects(place).await;
             if left == *wanted {
                 Ok(())

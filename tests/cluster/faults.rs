@@ -10,15 +10,13 @@ use towpath::api::{ConditionType, Environment, Reason};
 use crate::harness::database::Database;
 use crate::harness::images::{self, Layer};
 use crate::harness::place::part;
-use crate::harness::{Load, Shop, Wanted, audit, controller, seconds, together};
+use crate::harness::{Load, SHORT, Shop, Wanted, audit, controller, seconds, together};
 
 #[test]
 fn a_node_that_cannot_pull_an_image_stops_the_new_release_only() {
     together("pull", async |place| {
         let host = place.host();
-        let shop = place
-            .make(&Wanted::light(place).hosts(&[&host]).deadline(15))
-            .await;
+        let shop = place.make(&Wanted::light(place).hosts(&[&host])).await;
         shop.until_ready().await;
         let before = shop.lives("web").await;
         let load = Load::on_health(&host, 20);
@@ -26,10 +24,11 @@ fn a_node_that_cannot_pull_an_image_stops_the_new_release_only() {
         let layer = Layer::push("v2", &place.namespace, folder.path());
         layer.forget().await;
 
-        shop.release(&layer.release).await;
+        // Long enough for the node to try.
+        shop.release_within(&layer.release, 45).await;
         let message = shop.until(ConditionType::Ready, Reason::RolledBack).await;
         assert!(
-            message.contains("made no progress for 15 seconds"),
+            message.contains("made no progress for 45 seconds"),
             "{message}"
         );
         assert!(message.contains("ImagePull"), "{message}");
@@ -44,7 +43,7 @@ fn a_node_that_cannot_pull_an_image_stops_the_new_release_only() {
         layer.restore().await;
         shop.until_ready().await;
         load.stop().assert_none_failed();
-        assert_eq!(shop.ask("/health").await.expect("an answer").1, "v2");
+        shop.until_answers("v2").await;
     });
 }
 
@@ -71,7 +70,7 @@ fn a_release_that_crashes_is_given_up_at_its_second_restart() {
 fn a_first_release_that_fails_has_no_way_back_and_leaves_its_pods() {
     together("first", async |place| {
         let shop = place
-            .make(&Wanted::light(place).release("v3").deadline(10))
+            .make(&Wanted::light(place).release("v3").deadline(SHORT))
             .await;
         let message = shop
             .until(ConditionType::Ready, Reason::DeadlineExceeded)
@@ -80,8 +79,7 @@ fn a_first_release_that_fails_has_no_way_back_and_leaves_its_pods() {
             message.contains("There is no earlier revision to return to"),
             "{message}"
         );
-        let stalled = shop.condition(ConditionType::Stalled).await;
-        assert_eq!(stalled.map(|found| found.status).as_deref(), Some("True"));
+        shop.until_status(ConditionType::Stalled, "True").await;
         place
             .never(
                 "its pod is left for inspection",
@@ -92,7 +90,7 @@ fn a_first_release_that_fails_has_no_way_back_and_leaves_its_pods() {
                 },
             )
             .await;
-        shop.release("v1").await;
+        shop.release_within("v1", 300).await;
         shop.until_ready().await;
     });
 }
@@ -114,7 +112,7 @@ fn a_database_that_dies_in_mid_migration_fails_it_and_a_retry_succeeds() {
         shop.release("v2").await;
         let watcher = Database::connect(place, "shop").await;
         place
-            .until("the migration alters its table", seconds(60), async || {
+            .until("the migration alters its table", async || {
                 let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%ALTER TABLE%'";
                 if watcher.count(waiting).await > 0 { Ok(()) } else { Err("it does not".to_owned()) }
             })
@@ -129,7 +127,8 @@ fn a_database_that_dies_in_mid_migration_fails_it_and_a_retry_succeeds() {
             message.contains("shop:"),
             "the migration's last words: {message}"
         );
-        until_shown(&shop, "v1", "0002_orders.sql").await;
+        shop.until_shown("version", "v1").await;
+        shop.until_shown("schema", "0002_orders.sql").await;
         assert_eq!(
             shop.lives("web").await,
             before,
@@ -138,7 +137,8 @@ fn a_database_that_dies_in_mid_migration_fails_it_and_a_retry_succeeds() {
 
         shop.retry().await;
         shop.until_ready().await;
-        until_shown(&shop, "v2", "0003_sale.sql").await;
+        shop.until_shown("version", "v2").await;
+        shop.until_shown("schema", "0003_sale.sql").await;
         let database = Database::connect(place, "shop").await;
         let record = database.record().await;
         let revisions: Vec<i64> = record.iter().map(|(_, revision)| *revision).collect();
@@ -150,27 +150,10 @@ fn a_database_that_dies_in_mid_migration_fails_it_and_a_retry_succeeds() {
     });
 }
 
-async fn until_shown(shop: &Shop<'_>, version: &str, schema: &str) {
-    shop.place
-        .until(
-            &format!("{version} serves on {schema}"),
-            seconds(60),
-            async || {
-                let (status, answered, page) = shop.ask("/").await?;
-                if status == 200 && answered == version && page.contains(schema) {
-                    Ok(())
-                } else {
-                    Err(format!("{answered} answered {status}"))
-                }
-            },
-        )
-        .await;
-}
-
 #[test]
 fn a_wiped_status_changes_no_decision() {
     together("wiped", async |place| {
-        let shop = place.make(&Wanted::with_database(place).deadline(15)).await;
+        let shop = place.make(&Wanted::with_database(place)).await;
         shop.until_ready().await;
         let moment = Timestamp::now();
 
@@ -189,7 +172,7 @@ fn a_wiped_status_changes_no_decision() {
         shop.until_ready().await;
 
         // After a rollback: what failed is not tried again.
-        shop.release("v3").await;
+        shop.release_within("v3", SHORT).await;
         shop.until(ConditionType::Ready, Reason::RolledBack).await;
         until_settled(&shop).await;
         wipe_changes_nothing(&shop).await;
@@ -216,7 +199,7 @@ fn a_wiped_status_changes_no_decision() {
 /// Pods of what was given up are gone.
 async fn until_settled(shop: &Shop<'_>) {
     shop.place
-        .until("one pod is left", seconds(60), async || {
+        .until("one pod is left", async || {
             match shop.pods("web").await.len() {
                 1 => Ok(()),
                 pods => Err(format!("there are {pods}")),
@@ -228,6 +211,8 @@ async fn until_settled(shop: &Shop<'_>) {
 /// Wipes the status, waits until it is written anew, and compares. Only conditions of a stage that the release has not reached
 /// may differ: there the old status still speaks of the release before, and the new one says what it waits for.
 async fn wipe_changes_nothing(shop: &Shop<'_>) {
+    // What was just told may be followed by more.
+    audit::until_rest(shop.place).await;
     let before = (
         as_decided(&shop.see().await),
         shop.lives("web").await,
@@ -240,18 +225,14 @@ async fn wipe_changes_nothing(shop: &Shop<'_>) {
         .await;
     wiped.expect("the status can be wiped");
     shop.place
-        .until(
-            "the status says the same as before",
-            seconds(30),
-            async || {
-                let now = as_decided(&shop.see().await);
-                if now == before.0 {
-                    Ok(())
-                } else {
-                    Err(format!("it says {now:#}\ninstead of {:#}", before.0))
-                }
-            },
-        )
+        .until("the status says the same as before", async || {
+            let now = as_decided(&shop.see().await);
+            if now == before.0 {
+                Ok(())
+            } else {
+                Err(format!("it says {now:#}\ninstead of {:#}", before.0))
+            }
+        })
         .await;
     // What it would decide otherwise it would do now.
     shop.place

@@ -27,5 +27,8 @@ pub const fn seconds(count: u64) -> Duration {
     Duration::from_secs(count)
 }
 
-/// Long enough for a release to get ready on a machine that is busy with other tests.
-pub const READY: Duration = seconds(120);
+/// Long enough for anything that is waited for, on a slow machine that is busy with other tests. It is less than the time after
+/// which the controller looks at everything anew: what comes within it came because the controller was told.
+pub const PATIENCE: Duration = seconds(300);
+/// How long a release may make no progress that is meant to fail. One that must not fail has the default, five minutes.
+pub const SHORT: u32 = 20;

@@ -59,6 +59,7 @@ fn every_child_that_may_heal_comes_back() {
         shop.until_ready().await;
         // The worker may have come back before its database.
         until_packed(&shop).await;
+        audit::until_rest(place).await;
         assert_eq!(
             audit::made(&place.namespace, "jobs", moment),
             0,
@@ -71,7 +72,7 @@ fn every_child_that_may_heal_comes_back() {
 /// The order of before is in the volume that the database has again.
 async fn until_packed(shop: &Shop<'_>) {
     shop.place
-        .until("the order is packed", seconds(60), async || {
+        .until("the order is packed", async || {
             match shop.ask("/").await? {
                 (200, _, page) if page.contains("id=\"packed\">1<") => Ok(()),
                 (status, _, page) => Err(format!("{status}: {page}")),
@@ -94,7 +95,7 @@ where
     place.delete::<K>(name).await;
     let what = format!("{} {name} comes back", K::kind(&()));
     place
-        .until(&what, seconds(30), async || {
+        .until(&what, async || {
             let now: K = place.find(name).await.ok_or("it is gone")?;
             if now.uid() == before.uid() {
                 return Err("it is on its way out".to_owned());
@@ -174,15 +175,7 @@ fn what_is_edited_by_hand_is_put_back() {
             "{now:?} instead of {pods:?}"
         );
         // The database's pod may have gone before the edit was undone.
-        let most = seconds(60);
-        place
-            .until("the shop shows its data again", most, async || {
-                match shop.ask("/").await? {
-                    (200, version, _) if version == "v1" => Ok(()),
-                    (status, version, _) => Err(format!("{status} of {version}")),
-                }
-            })
-            .await;
+        shop.until_shown("version", "v1").await;
     });
 }
 
@@ -216,7 +209,7 @@ where
     let name = before.name_any();
     let what = format!("{} {name} is put back after {patch}", K::kind(&()));
     place
-        .until(&what, seconds(30), async || {
+        .until(&what, async || {
             let now: K = place.get(&name).await;
             assert_eq!(now.uid(), before.uid());
             same(&part(before, "/spec"), &part(&now, "/spec"))
@@ -280,7 +273,7 @@ fn a_restart_by_kubectl_and_labels_of_others_stay() {
             )
             .await;
         place
-            .until("the pod is replaced", seconds(60), async || {
+            .until("the pod is replaced", async || {
                 let now = shop.lives("web").await;
                 let replaced = now.len() == 1 && now != before;
                 if replaced {
@@ -392,7 +385,7 @@ fn what_is_not_declared_any_more_goes() {
         gone::<Deployment>(place, "shop-worker-a").await;
         gone::<PodDisruptionBudget>(place, "shop-web").await;
         place
-            .until("the route is gone", seconds(30), async || {
+            .until("the route is gone", async || {
                 let left = place.list::<HttpRoute>().await.len();
                 if left == 0 {
                     Ok(())
@@ -419,7 +412,7 @@ fn what_is_not_declared_any_more_goes() {
         }
         gone::<ConfigMap>(place, &copy).await;
         place
-            .until("five revisions are kept", seconds(30), async || {
+            .until("five revisions are kept", async || {
                 let kept = shop.revisions().await.len();
                 if kept == 5 {
                     Ok(())
@@ -451,7 +444,6 @@ where
     place
         .until(
             &format!("{} {name} goes", K::kind(&())),
-            seconds(30),
             async || match place.find::<K>(name).await {
                 None => Ok(()),
                 Some(_) => Err("it is there".to_owned()),

@@ -111,7 +111,7 @@ fn killed_in_mid_rollout_it_goes_on_and_no_request_fails() {
 /// Waits until pods of both templates are there.
 async fn until_half(shop: &Shop<'_>, before: &[(String, i32)]) {
     shop.place
-        .until("the rollout is half done", seconds(60), async || {
+        .until("the rollout is half done", async || {
             let now = shop.lives("web").await;
             let (old, new): (Vec<_>, Vec<_>) = now.iter().partition(|pod| before.contains(pod));
             if !old.is_empty() && !new.is_empty() {

@@ -40,7 +40,7 @@ fn with_roles_only_it_sees_its_namespace_and_nothing_else() {
 
 async fn until_the_route_replaces_the_ingress(place: &Place) {
     place
-        .until("the route replaces the Ingress", seconds(60), async || {
+        .until("the route replaces the Ingress", async || {
             let (routes, ingresses) = (
                 place.list::<HttpRoute>().await.len(),
                 place.list::<Ingress>().await.len(),
@@ -51,19 +51,6 @@ async fn until_the_route_replaces_the_ingress(place: &Place) {
                 Err(format!("{routes} routes, {ingresses} Ingresses"))
             }
         })
-        .await;
-}
-
-async fn until_it_answers(shop: &Shop<'_>) {
-    shop.place
-        .until(
-            "the shop answers at its host",
-            seconds(60),
-            async || match shop.ask("/health").await? {
-                (200, version, _) if version == "v1" => Ok(()),
-                (status, ..) => Err(format!("it answers {status}")),
-            },
-        )
         .await;
 }
 
@@ -78,7 +65,7 @@ async fn narrow<'a>(place: &'a Place, image: &str) -> Shop<'a> {
     install(place, image);
     let shop = place.make(&Wanted::example(place)).await;
     shop.until_ready().await;
-    until_it_answers(&shop).await;
+    shop.until_answers("v1").await;
     assert_eq!(place.list::<Ingress>().await.len(), 1);
     assert!(
         unseen.see().await.status.is_none(),
@@ -126,7 +113,7 @@ fn install(place: &Place, image: &str) {
     let mut helm = setup::tool("helm");
     helm.args(["install", RELEASE])
         .arg(charts.join("towpath"))
-        .args(["--namespace", &place.namespace, "--wait", "--timeout", "2m"]);
+        .args(["--namespace", &place.namespace, "--wait", "--timeout", "5m"]);
     helm.arg("--values").arg(charts.join("local-values.yaml"));
     for value in [
         format!("image.repository={repository}"),
@@ -200,14 +187,14 @@ async fn started_without_routes(place: &Place) -> Shop<'_> {
         .make(&Wanted::light(place).hosts(&[&place.host()]))
         .await;
     shop.until_ready().await;
-    until_it_answers(&shop).await;
+    shop.until_answers("v1").await;
     let made = place.list::<Ingress>().await;
     assert_eq!(made.len(), 1);
     // It heals as every other child does.
     let name = made[0].name_any();
     place.delete::<Ingress>(&name).await;
     place
-        .until("the Ingress comes back", seconds(30), async || {
+        .until("the Ingress comes back", async || {
             let now: Ingress = place.find(&name).await.ok_or("it is gone")?;
             if now.spec == made[0].spec {
                 Ok(())
@@ -216,7 +203,7 @@ async fn started_without_routes(place: &Place) -> Shop<'_> {
             }
         })
         .await;
-    until_it_answers(&shop).await;
+    shop.until_answers("v1").await;
     shop
 }
 

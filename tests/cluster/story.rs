@@ -5,12 +5,12 @@ use kube::ResourceExt;
 use towpath::api::{ConditionType, Reason};
 
 use crate::harness::place::part;
-use crate::harness::{Load, Place, Shop, Wanted, images, seconds, together};
+use crate::harness::{Load, Place, SHORT, Shop, Wanted, images, together};
 
 #[test]
 fn four_releases_reach_an_environment_and_two_are_turned_back() {
     together("story", async |place| {
-        let shop = place.make(&Wanted::example(place).deadline(20)).await;
+        let shop = place.make(&Wanted::example(place)).await;
         first_release(&shop).await;
         let load = Load::start(&place.host(), 50);
         release_with_a_migration(&shop).await;
@@ -30,40 +30,31 @@ fn four_releases_reach_an_environment_and_two_are_turned_back() {
 
 async fn first_release(shop: &Shop<'_>) {
     shop.until_ready().await;
-    assert_eq!(shop.shown("version").await, "v1");
-    assert_eq!(shop.shown("schema").await, "0002_orders.sql");
+    shop.until_shown("version", "v1").await;
+    shop.until_shown("schema", "0002_orders.sql").await;
     shop.order().await;
-    shop.place
-        .until(
-            "the worker packs the order",
-            seconds(30),
-            async || match shop.shown("packed").await.as_str() {
-                "1" => Ok(()),
-                packed => Err(format!("{packed} orders are packed")),
-            },
-        )
-        .await;
+    shop.until_shown("packed", "1").await;
     assert_migrated_first(shop, 1).await;
 }
 
 async fn release_with_a_migration(shop: &Shop<'_>) {
     shop.release("v2").await;
     shop.until_ready().await;
-    assert_eq!(shop.shown("version").await, "v2");
-    assert_eq!(shop.shown("schema").await, "0003_sale.sql");
+    shop.until_shown("version", "v2").await;
+    shop.until_shown("schema", "0003_sale.sql").await;
     assert_migrated_first(shop, 2).await;
     assert_eq!(shop.serving().await, Some(2));
 }
 
 async fn release_that_never_gets_healthy(shop: &Shop<'_>) {
     let before = shop.lives("web").await;
-    shop.release("v3").await;
+    shop.release_within("v3", SHORT).await;
     let message = shop.until(ConditionType::Ready, Reason::RolledBack).await;
     assert!(
         message.contains("Revision 3") && message.contains("Revision 2 serves again"),
         "{message}"
     );
-    assert_eq!(shop.shown("version").await, "v2");
+    shop.until_shown("version", "v2").await;
     assert_eq!(shop.serving().await, Some(2));
     shop.until_lives("web", &before).await;
 }
@@ -79,12 +70,9 @@ async fn release_whose_migration_fails(shop: &Shop<'_>) {
         message.contains("ERROR:") && message.contains("stock_number"),
         "{message}"
     );
-    assert_eq!(shop.shown("version").await, "v2");
-    assert_eq!(
-        shop.shown("schema").await,
-        "0003_sale.sql",
-        "a migration that failed leaves nothing behind"
-    );
+    shop.until_shown("version", "v2").await;
+    // A migration that failed leaves nothing behind.
+    shop.until_shown("schema", "0003_sale.sql").await;
     assert_eq!(
         shop.lives("web").await,
         before,

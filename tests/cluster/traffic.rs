@@ -18,7 +18,8 @@ fn no_request_fails_while_releases_roll() {
         let load = Load::start(&place.host(), RATE);
         let begun = Instant::now();
         let mut releases = Vec::new();
-        let whole = seconds(REQUESTS / u64::from(RATE) + 2);
+        // A busy machine may be late with some of them.
+        let whole = seconds(REQUESTS / u64::from(RATE) + 10);
         while releases.len() < UPDATES || begun.elapsed() < whole {
             let release = format!("r{}", releases.len() + 1);
             roll(&shop, &release).await;

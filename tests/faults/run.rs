@@ -516,7 +516,8 @@ impl Stage {
             )
         };
         let place = Place::new(&self.run.namespace, &key.1);
-        for _ in 0..5000 {
+        let deadline = std::time::Instant::now() + Duration::from_secs(120);
+        while std::time::Instant::now() < deadline {
             let known = cached(&process.ctx, key.0, &place, watched);
             let same = match (&known, &uid) {
                 (Cached::Unwatched, _) => true,

@@ -185,7 +185,7 @@ async fn backends_of_a_migration_are_seen_until_they_are_gone() {
     );
 
     drop((migration, serving));
-    for _ in 0..50 {
+    for _ in 0..1200 {
         if found(Servers.look(&access, &both).await)
             .backends
             .is_empty()

@@ -93,7 +93,8 @@ impl Server {
     }
 
     async fn until_ready(&self) {
-        for _ in 0..300 {
+        // Two minutes: a machine that is busy starts it late.
+        for _ in 0..1200 {
             if tokio_postgres::connect(&self.url("postgres", PASSWORD, "postgres"), NoTls)
                 .await
                 .is_ok()

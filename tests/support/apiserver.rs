@@ -104,7 +104,7 @@ impl Apiserver {
                 applied.unwrap_or_else(|error| panic!("the apiserver refuses {name}: {error}"));
                 let established =
                     await_condition(api.clone(), &name, conditions::is_crd_established());
-                tokio::time::timeout(Duration::from_secs(30), established)
+                tokio::time::timeout(Duration::from_secs(120), established)
                     .await
                     .expect("established in time")
                     .expect("established");
@@ -183,7 +183,7 @@ fn launch(bin: &Path) -> io::Result<(Apiserver, [Child; 2])> {
         directory,
     };
     started.write_kubeconfig()?;
-    started.wait_until_ready(Duration::from_secs(90))?;
+    started.wait_until_ready(Duration::from_secs(300))?;
     Ok((started, [etcd, server]))
 }
 
@@ -211,7 +211,7 @@ impl Apiserver {
                     .body(Vec::new())
                     .map_err(io::Error::other)?;
                 let answer =
-                    tokio::time::timeout(Duration::from_secs(2), client.request_text(request))
+                    tokio::time::timeout(Duration::from_secs(10), client.request_text(request))
                         .await;
                 if matches!(answer, Ok(Ok(text)) if text == "ok") {
                     return Ok(());

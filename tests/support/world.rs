@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -77,7 +77,7 @@ impl World {
     pub async fn watch(&self) -> JoinSet<()> {
         let scope = Scope::Namespaces(BTreeSet::from([self.namespace.clone()]));
         let watches = caches::watch(&self.ctx.caches, &self.client, &scope);
-        let synced = tokio::time::timeout(Duration::from_secs(20), self.ctx.caches.ready()).await;
+        let synced = tokio::time::timeout(Duration::from_secs(120), self.ctx.caches.ready()).await;
         synced.expect("the caches are synced");
         watches
     }
@@ -154,13 +154,14 @@ pub async fn eventually<T, F: Future<Output = Option<T>>>(
     what: &str,
     mut ask: impl FnMut() -> F,
 ) -> T {
-    for _ in 0..200 {
+    let deadline = Instant::now() + Duration::from_secs(120);
+    loop {
         if let Some(answer) = ask().await {
             return answer;
         }
+        assert!(Instant::now() < deadline, "not in time: {what}");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    panic!("not in time: {what}");
 }
 
 /// A database server whose client panics.

@@ -9,8 +9,8 @@ use std::time::SystemTime;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::controller;
 use super::setup::checkout;
+use super::{Place, controller, seconds};
 
 /// One request.
 #[derive(Clone, Debug, Deserialize)]
@@ -128,6 +128,26 @@ fn files(moment: Timestamp) -> Vec<PathBuf> {
         name.starts_with("audit") && name.ends_with(".log") && written.is_ok_and(|at| at >= moment)
     });
     files.map(|entry| entry.path()).collect()
+}
+
+/// Waits until the installed controller has written nothing in the namespace of a test for three seconds: the last pass is over.
+pub async fn until_rest(place: &Place) {
+    let user = controller_user();
+    place
+        .until("three seconds without a write", async || {
+            tokio::time::sleep(seconds(3)).await;
+            let moment = Timestamp::now() - jiff::SignedDuration::from_secs(3);
+            let mut requests = since(moment, &user);
+            requests.retain(|request| {
+                request.is_write() && request.object_ref.namespace == place.namespace
+            });
+            if requests.is_empty() {
+                Ok(())
+            } else {
+                Err(lines(&requests))
+            }
+        })
+        .await;
 }
 
 /// The requests as lines, for a message.

@@ -11,7 +11,7 @@ use kube::{Api, Client, ResourceExt};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
-use super::{Place, seconds};
+use super::Place;
 
 /// Where the chart is installed.
 pub const NAMESPACE: &str = "towpath-system";
@@ -58,7 +58,7 @@ impl<'a> Controller<'a> {
     pub async fn until_leads_since(&self, moment: Timestamp) {
         let leases: Api<Lease> = Api::namespaced(self.place.client.clone(), NAMESPACE);
         self.place
-            .until("a controller leads", seconds(120), async || {
+            .until("a controller leads", async || {
                 let lease = leases
                     .get_opt(NAME)
                     .await
@@ -123,19 +123,15 @@ impl<'a> Controller<'a> {
 
     async fn until_pods(&self, count: usize) {
         self.place
-            .until(
-                &format!("{count} controllers run"),
-                seconds(90),
-                async || {
-                    let pods = self.pods().await;
-                    let names: Vec<String> = pods.iter().map(ResourceExt::name_any).collect();
-                    if pods.len() == count {
-                        Ok(())
-                    } else {
-                        Err(format!("there are {names:?}"))
-                    }
-                },
-            )
+            .until(&format!("{count} controllers run"), async || {
+                let pods = self.pods().await;
+                let names: Vec<String> = pods.iter().map(ResourceExt::name_any).collect();
+                if pods.len() == count {
+                    Ok(())
+                } else {
+                    Err(format!("there are {names:?}"))
+                }
+            })
             .await;
     }
 

@@ -26,6 +26,8 @@ impl Wanted {
             object["metadata"]["namespace"] = json!(place.namespace);
         }
         wanted.environment["spec"]["hosts"][0]["host"] = json!(place.host());
+        // The example's deadline is for a person who watches; a busy machine may need longer to start a pod.
+        wanted.environment["spec"]["strategy"]["progressDeadlineSeconds"] = json!(300);
         wanted
     }
 

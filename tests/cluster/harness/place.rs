@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::{Shop, Wanted, dump};
+use super::{PATIENCE, Shop, Wanted, dump};
 
 const PAUSE: Duration = Duration::from_millis(250);
 /// The field manager of a person at a keyboard.
@@ -157,10 +157,9 @@ impl Place {
     pub async fn until<T>(
         &self,
         what: &str,
-        most: Duration,
         mut look: impl AsyncFnMut() -> Result<T, String>,
     ) -> T {
-        let deadline = Instant::now() + most;
+        let deadline = Instant::now() + PATIENCE;
         loop {
             let saw = match look().await {
                 Ok(found) => return found,
@@ -168,7 +167,7 @@ impl Place {
             };
             if Instant::now() > deadline {
                 let tree = dump::tree(self).await;
-                panic!("{what}: not within {} s; {saw}\n{tree}", most.as_secs());
+                panic!("{what}: not within {} s; {saw}\n{tree}", PATIENCE.as_secs());
             }
             tokio::time::sleep(PAUSE).await;
         }

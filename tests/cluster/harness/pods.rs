@@ -49,7 +49,7 @@ impl Shop<'_> {
     pub async fn until_lives(&self, component: &str, wanted: &[(String, i32)]) {
         let what = format!("the pods of {component} are those that served before");
         self.place
-            .until(&what, super::seconds(60), async || {
+            .until(&what, async || {
                 let now = self.lives(component).await;
                 let lost: Vec<_> = wanted.iter().filter(|pod| !now.contains(pod)).collect();
                 assert!(lost.is_empty(), "{lost:?} served, and there are {now:?}");

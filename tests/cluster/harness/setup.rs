@@ -16,12 +16,12 @@ use kube::{Api, Client, Config, ResourceExt};
 use serde_json::json;
 use tokio::sync::RwLock;
 
-use super::{Place, command, dump, images, seconds};
+use super::{PATIENCE, Place, command, dump, images, seconds};
 
 /// Tests that disturb what all share hold it alone.
 static PEACE: RwLock<()> = RwLock::const_new(());
 /// No test may hang: the next one waits for it.
-const LIMIT: Duration = seconds(420);
+const LIMIT: Duration = seconds(1200);
 /// Names the process that made a namespace.
 const RUN: &str = "tests.towpath.dev/run";
 
@@ -108,7 +108,7 @@ pub async fn client() -> Client {
     let config = Config::from_custom_kubeconfig(read, &KubeConfigOptions::default()).await;
     let config = config.unwrap_or_else(|error| panic!("{}: {error}", no_cluster(&path)));
     let client = Client::try_from(config).expect("a client");
-    let asked = tokio::time::timeout(seconds(10), client.apiserver_version()).await;
+    let asked = tokio::time::timeout(seconds(60), client.apiserver_version()).await;
     match asked {
         Ok(Ok(_)) => client,
         Ok(Err(error)) => panic!("{}: {error}", no_cluster(&path)),
@@ -189,7 +189,7 @@ async fn of_tests(client: &Client) -> Vec<Namespace> {
 
 /// Waits until nothing is left of tests that have ended.
 pub async fn until_others_are_gone(client: &Client) {
-    let deadline = tokio::time::Instant::now() + seconds(120);
+    let deadline = tokio::time::Instant::now() + PATIENCE;
     loop {
         let leaving: Vec<String> = of_tests(client)
             .await
@@ -202,7 +202,8 @@ pub async fn until_others_are_gone(client: &Client) {
         }
         assert!(
             tokio::time::Instant::now() < deadline,
-            "the namespaces of earlier tests are not gone after 120 s: {}",
+            "the namespaces of earlier tests are not gone after {} s: {}",
+            PATIENCE.as_secs(),
             leaving.join(", ")
         );
         tokio::time::sleep(Duration::from_millis(500)).await;

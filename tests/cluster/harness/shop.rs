@@ -1,17 +1,16 @@
 //! An Environment under test, as a person works with it.
 
-use std::time::Duration;
-
 use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
+use towpath::api::environment::AppSeen;
 use towpath::api::{App, ConditionType, Environment, Reason, labels};
 
 use super::fixtures::image;
-use super::{Place, READY, images};
+use super::{Place, images};
 
 /// An Environment under test.
 pub struct Shop<'a> {
@@ -59,6 +58,14 @@ impl<'a> Shop<'a> {
             .await;
     }
 
+    /// Names a release, and how long it may make no progress: a short time where it is meant to fail, and a long one after
+    /// that where it is not.
+    pub async fn release_within(&self, release: &str, seconds: u32) {
+        let strategy = json!({"progressDeadlineSeconds": seconds});
+        self.edit(json!({"spec": {"release": {"image": image(release)}, "strategy": strategy}}))
+            .await;
+    }
+
     /// Sets a variable of every component: a release with another pod template.
     pub async fn set_variable(&self, name: &str, value: &str) {
         self.edit(json!({"spec": {"env": [{"name": name, "value": value}]}}))
@@ -81,11 +88,17 @@ impl<'a> Shop<'a> {
             .expect("it is deleted");
     }
 
-    /// A condition, once it speaks of the present generation.
+    /// A condition, once it speaks of the present generation, of the Environment and of its App.
     pub async fn condition(&self, type_: ConditionType) -> Option<Condition> {
         let environment = self.see().await;
+        let app: Option<App> = self.place.find(&environment.spec.app_ref.name).await;
         let status = environment.status?;
         if status.observed_generation != environment.metadata.generation {
+            return None;
+        }
+        // What waits for its first revision says nothing of an App.
+        let (app, seen) = (app.as_ref().map(AppSeen::of), &status.app);
+        if app.is_some() && seen.is_some() && app != *seen {
             return None;
         }
         status
@@ -96,13 +109,9 @@ impl<'a> Shop<'a> {
 
     /// Waits until everything that is declared runs.
     pub async fn until_ready(&self) -> Environment {
-        self.until_ready_within(READY).await
-    }
-
-    pub async fn until_ready_within(&self, most: Duration) -> Environment {
         let what = format!("Environment {} is ready", self.name);
         self.place
-            .until(&what, most, async || {
+            .until(&what, async || {
                 let ready = self.condition(ConditionType::Ready).await;
                 match ready {
                     Some(ready) if ready.status == "True" => Ok(self.see().await),
@@ -116,7 +125,7 @@ impl<'a> Shop<'a> {
     pub async fn until(&self, type_: ConditionType, reason: Reason) -> String {
         let what = format!("{} of {} is {}", type_.as_str(), self.name, reason.as_str());
         self.place
-            .until(&what, READY, async || {
+            .until(&what, async || {
                 let condition = self.condition(type_).await;
                 match condition {
                     Some(found) if found.reason == reason.as_str() => Ok(found.message),
@@ -126,11 +135,22 @@ impl<'a> Shop<'a> {
             .await
     }
 
+    /// Waits until a condition has this status.
+    pub async fn until_status(&self, type_: ConditionType, status: &str) {
+        let what = format!("{} of {} is {status}", type_.as_str(), self.name);
+        self.place
+            .until(&what, async || match self.condition(type_).await {
+                Some(found) if found.status == status => Ok(()),
+                other => Err(told(other.as_ref())),
+            })
+            .await;
+    }
+
     /// Waits until a condition gives this reason with this in its message.
     pub async fn until_says(&self, type_: ConditionType, reason: Reason, part: &str) -> String {
         let what = format!("{} of {} says {part:?}", type_.as_str(), self.name);
         self.place
-            .until(&what, READY, async || {
+            .until(&what, async || {
                 let condition = self.condition(type_).await;
                 match condition {
                     Some(found)
@@ -178,7 +198,7 @@ impl<'a> Shop<'a> {
     pub async fn until_migrating(&self, revision: i64) -> Job {
         let name = format!("{}-migrate-{revision}", self.name);
         self.place
-            .until(&format!("Job {name} runs"), READY, async || {
+            .until(&format!("Job {name} runs"), async || {
                 let job: Option<Job> = self.place.find(&name).await;
                 let running = job.as_ref().and_then(|job| job.status.as_ref()?.active);
                 let started = self.place.pod_of(&name).await;
@@ -202,6 +222,30 @@ impl<'a> Shop<'a> {
         format!("{}-{component}-a", self.name)
     }
 
+    /// Waits until this release answers through the gateway, which learns a moment later than Kubernetes which pods there are.
+    pub async fn until_answers(&self, release: &str) {
+        let what = format!("{release} answers at the host of {}", self.name);
+        self.place
+            .until(&what, async || match self.ask("/health").await? {
+                (200, version, _) if version == release => Ok(()),
+                (status, version, _) => Err(format!("{version} answered {status}")),
+            })
+            .await;
+    }
+
+    /// Waits until the shop's page says this at this id.
+    pub async fn until_shown(&self, id: &str, text: &str) {
+        self.place
+            .until(
+                &format!("the page shows {id} {text}"),
+                async || match self.shown(id).await? {
+                    shown if shown == text => Ok(()),
+                    shown => Err(format!("it shows {shown}")),
+                },
+            )
+            .await;
+    }
+
     /// One request through the gateway: the status, the release that answered, and the body.
     pub async fn ask(&self, path: &str) -> Result<(u16, String, String), String> {
         let url = format!("http://198.18.0.1:8080{path}");
@@ -218,8 +262,16 @@ impl<'a> Shop<'a> {
         Ok((status, version, body))
     }
 
-    /// Places an order on the shop's page.
+    /// Places an order on the shop's page, once that is there.
     pub async fn order(&self) {
+        self.place
+            .until("the shop shows its page", async || {
+                match self.ask("/").await? {
+                    (200, ..) => Ok(()),
+                    (status, _, page) => Err(format!("{status}: {page}")),
+                }
+            })
+            .await;
         let request = images::http()
             .post("http://198.18.0.1:8080/orders")
             .header("host", self.place.host());
@@ -235,14 +287,13 @@ impl<'a> Shop<'a> {
     }
 
     /// What the shop's page says at this id.
-    pub async fn shown(&self, id: &str) -> String {
-        let (status, _, page) = self.ask("/").await.expect("an answer of the shop");
-        assert_eq!(status, 200, "{page}");
+    async fn shown(&self, id: &str) -> Result<String, String> {
+        let (status, _, page) = self.ask("/").await?;
         let opening = format!("id=\"{id}\">");
         let from = page.split_once(&opening).map(|(_, rest)| rest);
         let text = from.and_then(|rest| rest.split('<').next());
-        text.unwrap_or_else(|| panic!("the page has nothing named {id}: {page}"))
-            .to_owned()
+        text.map(str::to_owned)
+            .ok_or_else(|| format!("nothing named {id} in {status}: {page}"))
     }
 }
 

@@ -3,6 +3,7 @@
 use jiff::SignedDuration;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Secret};
+use kube::ResourceExt;
 use serde_json::json;
 use towpath::api::ConditionType::*;
 use towpath::api::environment::Commit;
@@ -243,7 +244,10 @@ scenes! {
                 retry(world);
             };
         ],
-        end: |world| assert!(is(world, Ready, "Ready"), "{:?}", condition(world, Ready)),
+        end: |world| {
+            assert!(is(world, Ready, "Ready"), "{:?}", condition(world, Ready));
+            assert!(restarted_by_secrets(world), "pods keep the passwords of the lost database");
+        },
     }
 
     /// An empty volume is no volume that was lost.
@@ -262,7 +266,10 @@ scenes! {
                 retry(world);
             };
         ],
-        end: |world| assert!(is(world, Ready, "Ready"), "{:?}", condition(world, Ready)),
+        end: |world| {
+            assert!(is(world, Ready, "Ready"), "{:?}", condition(world, Ready));
+            assert!(!restarted_by_secrets(world), "the passwords are the same");
+        },
     }
 
     /// A retry that comes while nothing can be drafted waits until something can.
@@ -279,6 +286,14 @@ scenes! {
         ],
         end: |world| assert_eq!(running(world, "web"), ["v2", "v2"]),
     }
+}
+
+/// Whether changed values of Secrets restarted the pods.
+fn restarted_by_secrets(world: &World) -> bool {
+    let deployment = &world.store.deployments["shop-web-a"];
+    deployment
+        .annotations()
+        .contains_key(labels::SECRETS_RESTARTED)
 }
 
 /// A world where version 1 serves.
