@@ -178,12 +178,13 @@ fn name_of(item: &Value) -> Option<String> {
         .iter()
         .find_map(|key| {
             let value = item.get(*key)?;
+            let name =
+                (value.is_string() || value.is_number()).then(|| format!("{key}={value}"))?;
             // A port is another one for each protocol.
-            let protocol = item
-                .get("protocol")
-                .and_then(Value::as_str)
-                .unwrap_or("TCP");
-            (value.is_string() || value.is_number()).then(|| format!("{key}={value}/{protocol}"))
+            Some(match item.get("protocol").and_then(Value::as_str) {
+                None | Some("TCP") => name,
+                Some(protocol) => format!("{name}/{protocol}"),
+            })
         })
 }
 
