@@ -8,6 +8,7 @@ pub(crate) mod images;
 pub(crate) mod mask;
 pub(crate) mod routing;
 mod secrets;
+mod server;
 
 pub(crate) use children::{belongs, controller};
 pub(crate) use database::silence;
@@ -31,6 +32,7 @@ pub async fn environment(environment: &Arc<Environment>, ctx: &Context) -> SeenE
     let names = questions::names(environment, found(&app));
     ctx.named.need(&place, &names).await;
     let mut seen = from_caches(environment, app, &names, ctx);
+    seen.server = server::admin(&seen, ctx).await;
     let (images, database, checks) = tokio::join!(
         images::ask(&seen, ctx),
         database::ask(&seen, ctx),
@@ -66,6 +68,7 @@ fn from_caches(
         secrets: secrets::seen(&namespace, secrets, ctx),
         images: BTreeMap::new(),
         credentials: secrets::credentials(environment, &children),
+        server: None,
         database_sharer: hosts::database_sharer(environment, &children, &ctx.caches),
         children,
         database: None,

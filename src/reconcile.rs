@@ -14,7 +14,7 @@ use crate::apply::{self, Acted};
 use crate::caches::{EnvironmentMeta, Place};
 use crate::context::Context;
 use crate::error::Error;
-use crate::plan::{self, Plan};
+use crate::plan::{self, Plan, teardown};
 use crate::{observe, status};
 
 /// How long a pass may take.
@@ -71,7 +71,9 @@ async fn pass(place: &Place, ctx: &Context) -> Result<Option<Duration>, Error> {
         return unread(place, ctx).await;
     };
     let memory = ctx.memories.of(&environment);
-    if environment.metadata.deletion_timestamp.is_some() || memory.is_ended() {
+    let leaving = environment.metadata.deletion_timestamp.is_some();
+    let held = teardown::is_held(&environment);
+    if !held && (leaving || memory.is_ended()) {
         // Its children go by their owner references, or with its namespace. Nothing is made any more.
         return Ok(None);
     }
@@ -88,8 +90,11 @@ async fn pass(place: &Place, ctx: &Context) -> Result<Option<Duration>, Error> {
         memory.end();
     }
     let told = status::report(&environment, &plan, &acted, ctx).await;
-    if acted.ended {
+    if acted.ended && !held {
         return told.map(|()| None);
+    }
+    if held && acted.refused.is_some() {
+        return told.map(|()| Some(memory.put_off()));
     }
     next(&plan, acted, told, ctx.now()).map(Some)
 }

@@ -3,15 +3,17 @@
 use std::future::Future;
 use std::time::Duration;
 
+use kube::ResourceExt;
+
 use super::Writer;
 use super::stop::Stop;
-use crate::api::Reason;
+use crate::api::{Reason, labels};
 use crate::caches::locked;
 use crate::observe::silence;
-use crate::postgres::{Access, Entry, Failure, Wanted};
+use crate::postgres::{Access, Entry, Failure, Unwanted, Wanted};
 
 /// How long a database may take for a change.
-const TIMEOUT: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(40);
 
 impl Writer<'_> {
     /// Makes the roles and the database.
@@ -20,6 +22,28 @@ impl Writer<'_> {
         self.changing(self.ctx.databases.provide(access, wanted))
             .await
             .map(|_| ())
+    }
+
+    /// Drops the roles and the database. The Environment waits for it until a person lets it go.
+    pub(super) async fn remove(&self, access: &Access, unwanted: &Unwanted) -> Result<(), Stop> {
+        self.may_change("drop")?;
+        let dropped = self
+            .changing(self.ctx.databases.remove(access, unwanted))
+            .await;
+        let token = format!(
+            "{}=\"{}.1\"",
+            labels::LET_GO,
+            self.environment.uid().unwrap_or_default()
+        );
+        dropped.map_err(|stop| match stop {
+            Stop::Refused(reason, why) => Stop::Refused(
+                reason,
+                format!(
+                    "{why}. To leave the database and let the Environment go, annotate it: {token}"
+                ),
+            ),
+            stop => stop,
+        })
     }
 
     /// Writes a row into the record.
@@ -44,6 +68,7 @@ impl Writer<'_> {
             Ok(Ok(done)) => Ok(done),
             Ok(Err(Failure::Refused(why))) => Err(Stop::Refused(Reason::DatabaseRefused, why)),
             Ok(Err(Failure::Silent(why))) => Err(Stop::Refused(Reason::DatabaseSilent, why)),
+            Ok(Err(Failure::Busy(why))) => Err(Stop::Refused(Reason::DatabaseBusy, why)),
             Err(_) => Err(Stop::Refused(Reason::DatabaseSilent, silence(TIMEOUT))),
         }
     }

@@ -52,12 +52,12 @@ pub(super) fn values(named: &Named, children: &Children) -> BTreeSet<String> {
         .collect()
 }
 
-/// The passwords of the dedicated database, when they have been made.
+/// The passwords of a database that is made here, when they have been made.
 pub(super) fn credentials(environment: &Environment, children: &Children) -> Option<Credentials> {
-    let secret = own_secret(children, &names::postgres(&environment.name_any()))?;
+    let secret = own_secret(children, &names::passwords(environment))?;
     let password = |key: &str| text(secret, key);
     Some(Credentials {
-        admin: password("admin")?,
+        admin: password("admin"),
         owner: password("owner")?,
         app: password("app")?,
     })

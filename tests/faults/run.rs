@@ -207,6 +207,7 @@ impl Process {
         };
         let ctx = Context {
             registry: Registry::new(&config, &BTreeMap::new()).expect("no registries"),
+            namespace: run.namespace.clone(),
             config: Arc::new(config),
             client: wire::client(client.clone(), run.clone()),
             named: Named::new(client.clone(), caches.clone()),

@@ -1,4 +1,4 @@
-{{- /* What people declare is read; only its status is written, because Git may own the rest. */ -}}
+{{- /* What people declare is read; its spec is never written, because Git may own it. */ -}}
 {{- define "towpath.rules.declared" -}}
 - apiGroups: [towpath.dev]
   resources: [towpathapps]
@@ -6,6 +6,10 @@
 - apiGroups: [towpath.dev]
   resources: [environments]
   verbs: [get, list, watch]
+# A finalizer holds an Environment until its database on a shared server is dropped. RBAC cannot narrow this to metadata.
+- apiGroups: [towpath.dev]
+  resources: [environments]
+  verbs: [patch]
 - apiGroups: [towpath.dev]
   resources: [environments/status]
   verbs: [patch]
