@@ -12,6 +12,7 @@ mod ownership;
 mod provision;
 mod record;
 mod server;
+mod shared;
 
 use towpath::postgres::{Access, Answer, Identifier, Password, Role, Roles, SeenDatabase, Wanted};
 

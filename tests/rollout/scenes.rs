@@ -6,6 +6,7 @@ mod failures;
 mod overtaken;
 mod people;
 mod releases;
+mod shared;
 
 use crate::play::Scene;
 
