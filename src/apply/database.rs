@@ -3,13 +3,12 @@
 use std::future::Future;
 use std::time::Duration;
 
-use kube::ResourceExt;
-
 use super::Writer;
 use super::stop::Stop;
-use crate::api::{Reason, labels};
+use crate::api::Reason;
 use crate::caches::locked;
 use crate::observe::silence;
+use crate::plan::teardown;
 use crate::postgres::{Access, Entry, Failure, Unwanted, Wanted};
 
 /// How long a database may take for a change.
@@ -30,18 +29,11 @@ impl Writer<'_> {
         let dropped = self
             .changing(self.ctx.databases.remove(access, unwanted))
             .await;
-        let token = format!(
-            "{}=\"{}.1\"",
-            labels::LET_GO,
-            self.environment.uid().unwrap_or_default()
-        );
         dropped.map_err(|stop| match stop {
-            Stop::Refused(reason, why) => Stop::Refused(
-                reason,
-                format!(
-                    "{why}. To leave the database and let the Environment go, annotate it: {token}"
-                ),
-            ),
+            Stop::Refused(reason, why) => {
+                let way_out = teardown::way_out(self.environment);
+                Stop::Refused(reason, format!("{why}. {way_out}"))
+            }
             stop => stop,
         })
     }

@@ -70,12 +70,26 @@ fn stop(seen: &SeenEnvironment, plan: &mut Plan) -> Option<Gate> {
 fn drop(seen: &SeenEnvironment, plan: &mut Plan) -> Option<Gate> {
     let (admin, unwanted) = match database::unwanted(seen) {
         Ok(found) => found,
-        Err(gate) => return Some(gate),
+        Err(gate) => {
+            let message = format!("{}. {}", gate.message, way_out(&seen.environment));
+            return Some(Gate::new(gate.reason, message));
+        }
     };
     let unwanted = Box::new(unwanted);
     plan.push(ConditionType::DatabaseReady, Action::Drop(admin, unwanted));
     let_go(seen, plan);
     Some(Gate::new(Reason::Deleting, "Dropping the database"))
+}
+
+/// How a person lets go an Environment whose database cannot be dropped.
+#[must_use]
+pub fn way_out(environment: &Environment) -> String {
+    format!(
+        "To leave the database there and let the Environment go: kubectl annotate tenv {} {}={}.1",
+        environment.name_any(),
+        labels::LET_GO,
+        environment.uid().unwrap_or_default()
+    )
 }
 
 /// Nobody waits for the database any more.
