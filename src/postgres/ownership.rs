@@ -55,10 +55,8 @@ pub fn succeeds(earlier: &str, comment: &str) -> bool {
 impl fmt::Display for Ownership {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("towpath")?;
-        let fields = FIELDS.iter().zip(self.values());
-        fields
-            .map(|(field, value)| write!(f, " {field}={value}"))
-            .collect()
+        let mut fields = FIELDS.iter().zip(self.values());
+        fields.try_for_each(|(field, value)| write!(f, " {field}={value}"))
     }
 }
 

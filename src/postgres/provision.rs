@@ -220,11 +220,11 @@ fn rights(want: &Wanted, maker: &Identifier) -> String {
         want.owner.name.quoted(),
         want.app.name.quoted(),
     );
-    let limit = want.connection_limit.map_or(-1, i32::from);
     let maker = maker.quoted();
     let defaults = format!("ALTER DEFAULT PRIVILEGES FOR ROLE {maker} IN SCHEMA public GRANT");
-    [
-        format!("ALTER DATABASE {database} CONNECTION LIMIT {limit}"),
+    let limit = want.connection_limit;
+    let limit = limit.map(|limit| format!("ALTER DATABASE {database} CONNECTION LIMIT {limit}"));
+    let rights = [
         format!("REVOKE CONNECT ON DATABASE {database} FROM PUBLIC"),
         format!("GRANT CONNECT, CREATE, TEMPORARY ON DATABASE {database} TO {owner}"),
         // The role that several databases share may connect to none of them.
@@ -238,8 +238,9 @@ fn rights(want: &Wanted, maker: &Identifier) -> String {
         format!("{defaults} SELECT, INSERT, UPDATE, DELETE ON TABLES TO {app}"),
         format!("{defaults} USAGE, SELECT, UPDATE ON SEQUENCES TO {app}"),
         format!("{defaults} EXECUTE ON FUNCTIONS TO {app}"),
-    ]
-    .join("; ")
+    ];
+    let all: Vec<String> = limit.into_iter().chain(rights).collect();
+    all.join("; ")
 }
 
 /// Grants the app what was made before the default privileges were there: a restored dump, or a `public` that

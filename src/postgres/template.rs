@@ -126,13 +126,15 @@ pub async fn group(inside: &Session) -> Result<Option<Identifier>, Failure> {
     }
 }
 
-/// The role that this login acts as in this database.
+/// The role that this login acts as in this database. The login can write that down itself, so only a role counts that it was
+/// made a member of, and that nobody can log in as.
 pub async fn acts_as(inside: &Session, login: &Identifier) -> Result<Option<Identifier>, Failure> {
     let row = inside
         .row(
-            "SELECT substr(setting, 6) FROM pg_db_role_setting s, unnest(s.setconfig) setting \
-             WHERE s.setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database()) \
-             AND s.setrole = (SELECT oid FROM pg_roles WHERE rolname::text = $1) AND starts_with(setting, 'role=')",
+            "SELECT r.rolname::text FROM pg_db_role_setting s JOIN pg_roles m ON m.oid = s.setrole AND m.rolname::text = $1 \
+             JOIN pg_database d ON d.oid = s.setdatabase AND d.datname = current_database(), unnest(s.setconfig) setting \
+             JOIN pg_roles r ON 'role=' || r.rolname = setting AND NOT r.rolcanlogin AND NOT r.rolsuper \
+             WHERE pg_has_role(m.oid, r.oid, 'MEMBER')",
             &[(&login.as_str(), Type::TEXT)],
         )
         .await?;
