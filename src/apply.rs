@@ -151,7 +151,17 @@ impl<'a> Writer<'a> {
             Action::ConfigMap(change) => self.change(change).await,
             Action::Binding(hidden) => self.change(&hidden.0).await,
             Action::Own { key, uid, owners } => self.own(key, uid, owners).await,
+            Action::Hold {
+                uid,
+                resource_version,
+                finalizers,
+                ..
+            } => {
+                self.hold(uid, resource_version.as_deref(), finalizers)
+                    .await
+            }
             Action::Provide(access, wanted) => self.provide(access, wanted).await,
+            Action::Drop(access, unwanted) => self.remove(access, unwanted).await,
             Action::Enter(access, entry) => self.enter(access, entry).await,
             Action::Delete { key, uid } => self.delete(key, uid).await,
         }

@@ -17,4 +17,5 @@ pub mod pod;
 pub mod postgres;
 pub mod probes;
 pub mod service;
+pub mod shared;
 pub mod volume;

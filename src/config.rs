@@ -4,6 +4,7 @@ mod check;
 
 pub use check::is_address;
 
+use std::net::IpAddr;
 use std::path::Path;
 
 use schemars::JsonSchema;
@@ -17,7 +18,7 @@ pub struct Config {
     pub routing: Routing,
     /// Registries that need more than their name: another endpoint, plain HTTP, a CA or credentials.
     pub registries: Vec<RegistryConfig>,
-    /// The PostgreSQL servers that the controller runs.
+    /// The PostgreSQL servers that the controller runs, and those that it makes databases on.
     pub postgres: Postgres,
     /// What previews may take of the cluster.
     pub previews: Previews,
@@ -128,12 +129,15 @@ pub struct RegistryConfig {
     pub auth_secret: Option<String>,
 }
 
-/// The PostgreSQL servers that the controller runs.
+/// The PostgreSQL servers that the controller runs, and those that it makes databases on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Postgres {
     /// The image of each major version. Default: 15, 16 and 17 of `docker.io/library/postgres`.
     pub images: Vec<PostgresImage>,
+    /// Shared servers, on which Environments with the database provider `Server` get a database. Default: none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub servers: Vec<PostgresServer>,
 }
 
 /// The image of one major version of PostgreSQL.
@@ -146,6 +150,79 @@ pub struct PostgresImage {
     pub image: String,
 }
 
+/// A shared PostgreSQL, of version 13 or newer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PostgresServer {
+    /// What Environments call it.
+    pub name: String,
+    /// Secret in the controller's namespace that holds the URL of a role with CREATEDB and CREATEROLE, which need not be a
+    /// superuser, in a database that always exists. It is read each time it is needed.
+    pub secret_ref: SecretRef,
+    /// Key of the URL. Default: `url`.
+    #[serde(default = "url_key")]
+    pub url_key: String,
+    /// The namespaces whose Environments may use it: `["*"]` is all of them, `[]` none. It must be written.
+    pub namespaces: Vec<String>,
+    /// The host that apps connect to. Default: the one of the URL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// The port that apps connect to. Default: the one of the URL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    /// How many connections each database takes at most. Default: 20.
+    #[serde(default = "twenty")]
+    pub connection_limit: u16,
+}
+
+/// A Secret, by its name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SecretRef {
+    /// Name of the Secret.
+    pub name: String,
+}
+
+fn url_key() -> String {
+    "url".to_owned()
+}
+
+fn twenty() -> u16 {
+    20
+}
+
+impl PostgresServer {
+    /// The addresses of the server, as far as they are named: a name may lead anywhere.
+    pub fn cidrs(&self) -> Vec<String> {
+        match self.host.as_deref().and_then(|host| host.parse().ok()) {
+            Some(IpAddr::V4(address)) => vec![format!("{address}/32")],
+            Some(IpAddr::V6(address)) => vec![format!("{address}/128")],
+            None => vec!["0.0.0.0/0".to_owned(), "::/0".to_owned()],
+        }
+    }
+
+    /// A server that every namespace may use, whose URL is in this Secret.
+    pub fn for_all(name: &str, secret: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            secret_ref: SecretRef {
+                name: secret.to_owned(),
+            },
+            url_key: url_key(),
+            namespaces: vec!["*".to_owned()],
+            host: None,
+            port: None,
+            connection_limit: twenty(),
+        }
+    }
+
+    /// Whether Environments of this namespace may use it.
+    pub fn allows(&self, namespace: &str) -> bool {
+        let mut allowed = self.namespaces.iter();
+        allowed.any(|known| known == "*" || known == namespace)
+    }
+}
+
 impl Default for Postgres {
     fn default() -> Self {
         let image = |version: &str| PostgresImage {
@@ -154,6 +231,7 @@ impl Default for Postgres {
         };
         Self {
             images: ["15", "16", "17"].map(image).into(),
+            servers: Vec::new(),
         }
     }
 }
@@ -165,6 +243,11 @@ impl Postgres {
             .iter()
             .find(|known| known.version == version)
             .map(|known| known.image.as_str())
+    }
+
+    /// The shared server of that name.
+    pub fn server(&self, name: &str) -> Option<&PostgresServer> {
+        self.servers.iter().find(|known| known.name == name)
     }
 }
 
@@ -246,7 +329,17 @@ routing:
 registries:
 - {prefix: "198.18.0.1:5000", plainHTTP: true}
 - {prefix: registry.example.com/team, endpoint: "mirror.example.com", caSecret: ca, authSecret: pull}
-postgres: {images: [{version: "17", image: "registry.example.com/postgres:17"}]}
+postgres:
+  images: [{version: "17", image: "registry.example.com/postgres:17"}]
+  servers:
+  - {name: previews, secretRef: {name: previews-admin}, namespaces: [shop-previews]}
+  - name: staging
+    secretRef: {name: staging-admin}
+    urlKey: uri
+    namespaces: ["*"]
+    host: staging-db.example.com
+    port: 6432
+    connectionLimit: 50
 clusterId: production-1
 "#,
         )
@@ -262,6 +355,16 @@ clusterId: production-1
         assert!(config.registries[0].plain_http);
         assert_eq!(config.registries[1].auth_secret.as_deref(), Some("pull"));
         assert_eq!(config.postgres.images.len(), 1);
+        let previews = config.postgres.server("previews").expect("a server");
+        assert_eq!(
+            (previews.url_key.as_str(), previews.connection_limit),
+            ("url", 20)
+        );
+        assert!(previews.allows("shop-previews") && !previews.allows("shop-staging"));
+        let staging = config.postgres.server("staging").expect("a server");
+        assert_eq!((staging.port, staging.connection_limit), (Some(6432), 50));
+        assert!(staging.allows("anywhere"));
+        assert_eq!(config.postgres.server("production"), None);
         let again = serde_saphyr::to_string(&config).expect("it can be written");
         assert_eq!(Config::parse(&again).expect("and read again"), config);
     }
@@ -317,6 +420,34 @@ clusterId: production-1
             (
                 "postgres: {images: [{version: '17', image: ''}]}",
                 "must name an image",
+            ),
+            (
+                "postgres: {servers: [{name: a, secretRef: {name: s}}]}",
+                "namespaces",
+            ),
+            (
+                "postgres: {servers: [{name: A, secretRef: {name: s}, namespaces: []}]}",
+                "postgres.servers[].name must have",
+            ),
+            (
+                "postgres: {servers: [{name: a, secretRef: {name: ''}, namespaces: []}]}",
+                "postgres.servers[] of name a must name a Secret and a key",
+            ),
+            (
+                "postgres: {servers: [{name: a, secretRef: {name: s}, namespaces: ['*', b]}]}",
+                "must list namespaces, or \"*\" alone",
+            ),
+            (
+                "postgres: {servers: [{name: a, secretRef: {name: s}, namespaces: [], host: 'a:1'}]}",
+                "host must be a host without port",
+            ),
+            (
+                "postgres: {servers: [{name: a, secretRef: {name: s}, namespaces: [], connectionLimit: 0}]}",
+                "connectionLimit must be above 0",
+            ),
+            (
+                "postgres: {servers: [{name: a, secretRef: {name: s}, namespaces: []}, {name: a, secretRef: {name: s}, namespaces: []}]}",
+                "postgres.servers[].name must be unique",
             ),
             ("clusterId: 'a b'", "clusterId must have"),
         ] {

@@ -30,6 +30,8 @@ use crate::registry::Registry;
 pub struct Context {
     /// The controller's configuration; its cluster id is always set.
     pub config: Arc<Config>,
+    /// The controller's own namespace.
+    pub namespace: String,
     /// Gets, posts, patches and deletes, each with a timeout.
     pub client: Client,
     /// What is known of the cluster.

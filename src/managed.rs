@@ -37,6 +37,10 @@ pub trait Managed: Kept {
     fn plan(seen: &Self::Seen) -> Plan<Self::Status>;
     /// As the owner of what is made for it.
     fn owner(&self) -> Owner<'_>;
+    /// Whether it is held by a finalizer: something outside must go before it may.
+    fn is_held(&self) -> bool {
+        false
+    }
     /// Who must look.
     fn triggers(caches: &Caches) -> &Triggers<Self>;
 }
@@ -77,6 +81,10 @@ impl Managed for Environment {
 
     fn owner(&self) -> Owner<'_> {
         self.into()
+    }
+
+    fn is_held(&self) -> bool {
+        plan::teardown::is_held(self)
     }
 
     fn triggers(caches: &Caches) -> &Triggers<Self> {

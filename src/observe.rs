@@ -10,6 +10,7 @@ pub(crate) mod mask;
 mod previews;
 pub(crate) mod routing;
 mod secrets;
+mod server;
 
 pub(crate) use children::{belongs, controller};
 pub(crate) use database::silence;
@@ -35,6 +36,7 @@ pub async fn environment(environment: &Arc<Environment>, ctx: &Context) -> SeenE
     let names = questions::names(environment, found(&app));
     ctx.named.need(&place, &names).await;
     let mut seen = from_caches(environment, app, &names, ctx);
+    seen.server = server::admin(&seen, ctx).await;
     let database = async {
         match backends::hidden(&seen, ctx) {
             Some(refused) => Some(refused),
@@ -74,6 +76,7 @@ fn from_caches(
         images: BTreeMap::new(),
         binding: secrets::binding(environment, &children, ctx),
         credentials: secrets::credentials(environment, &children),
+        server: None,
         database_sharer: hosts::database_sharer(environment, &children, &ctx.caches),
         children,
         database: None,

@@ -23,6 +23,7 @@ pub mod secrets;
 pub mod situation;
 pub mod slots;
 pub mod stages;
+pub mod teardown;
 pub mod tokens;
 pub mod traffic;
 pub mod verify;
@@ -130,6 +131,9 @@ impl<S> Plan<S> {
 /// Decides what to do for an Environment, and what to say of it.
 #[must_use]
 pub fn environment(seen: &SeenEnvironment) -> Plan {
+    if teardown::is_held(&seen.environment) {
+        return teardown::environment(seen);
+    }
     if let Some(gate) = stages::stopped(seen) {
         return finish::only(seen, gate);
     }

@@ -5,12 +5,16 @@
 mod access;
 mod identifier;
 mod look;
+mod ownership;
 mod provision;
 mod record;
 mod session;
+mod teardown;
+mod template;
 
 pub use access::Access;
 pub use identifier::{Identifier, Identity};
+pub use ownership::Ownership;
 pub use record::{Entry, Outcome};
 
 use std::fmt;
@@ -28,6 +32,8 @@ pub trait Databases: Send + Sync {
     /// Makes database and roles as wanted; what exists already is left or mended; safe to repeat after a crash at any
     /// statement. `admin` names a database that always exists, such as `postgres`.
     async fn provide(&self, admin: &Access, want: &Wanted) -> Result<Identity, Failure>;
+    /// Drops a database and its roles, if they carry the comment; what is gone already is done.
+    async fn remove(&self, admin: &Access, unwanted: &Unwanted) -> Result<(), Failure>;
     /// Writes one row into the record, as the migration role; the same row twice is one row.
     async fn record(&self, at: &Access, entry: &Entry) -> Result<(), Failure>;
 }
@@ -46,13 +52,15 @@ pub struct Question {
     pub record: bool,
 }
 
-/// The two roles of a database.
+/// The two roles of a database, and whose all three are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Roles {
     /// Owns the schema; migrations run as it.
     pub owner: Identifier,
     /// Reads and writes rows; the app runs as it.
     pub app: Identifier,
+    /// The comment that the database and both roles must carry.
+    pub comment: String,
 }
 
 /// What a database said.
@@ -90,8 +98,23 @@ pub struct Wanted {
     pub app: Role,
     /// Comment on the database and on its roles: whose they are. What carries another comment is refused.
     pub comment: String,
-    /// An earlier comment of the same owner that may be replaced, when kept data is adopted again.
+    /// An earlier comment of the same owner that may be replaced, beside those that say the same but for the uid.
     pub adopts: Option<String>,
+    /// The golden database that a new one is a copy of. Default: an empty one.
+    pub template: Option<Identifier>,
+    /// How many connections it takes at most. Default: as many as the server.
+    pub connection_limit: Option<u16>,
+}
+
+/// A database that must not exist any more, and its roles.
+#[derive(Clone, Debug)]
+pub struct Unwanted {
+    /// Name that it got when it was made; an adopted one has another, and is found by its comment.
+    pub database: Identifier,
+    /// The comment that it must carry.
+    pub comment: String,
+    /// Whether a database or a role of this name can have been made here.
+    pub is_made: fn(&str) -> bool,
 }
 
 /// A role that can log in.
@@ -129,6 +152,9 @@ pub enum Failure {
     /// No answer: no connection, a time-out, or it is starting up.
     #[error("{0}")]
     Silent(String),
+    /// Something that it needs is in use, which ends by itself.
+    #[error("{0}")]
+    Busy(String),
 }
 
 /// PostgreSQL servers, over the network: a connection for each question, and none that stays.
@@ -145,12 +171,16 @@ impl Databases for Servers {
         match within(LOOK, at, look::look(at, question)).await {
             Ok(seen) => Answer::Found(seen),
             Err(Failure::Refused(why)) => Answer::Refused(why),
-            Err(Failure::Silent(why)) => Answer::Silent(why),
+            Err(Failure::Silent(why) | Failure::Busy(why)) => Answer::Silent(why),
         }
     }
 
     async fn provide(&self, admin: &Access, want: &Wanted) -> Result<Identity, Failure> {
         within(PROVIDE, admin, provision::provide(admin, want)).await
+    }
+
+    async fn remove(&self, admin: &Access, unwanted: &Unwanted) -> Result<(), Failure> {
+        within(PROVIDE, admin, teardown::remove(admin, unwanted)).await
     }
 
     async fn record(&self, at: &Access, entry: &Entry) -> Result<(), Failure> {

@@ -78,7 +78,8 @@ async fn pass<K: Managed>(place: &Place, ctx: &Context) -> Result<Option<Duratio
         return unread::<K>(place, ctx).await;
     };
     let memory = ctx.memories.at(K::NAME, object.meta());
-    if object.meta().deletion_timestamp.is_some() || memory.is_ended() {
+    let (leaving, held) = (object.meta().deletion_timestamp.is_some(), object.is_held());
+    if !held && (leaving || memory.is_ended()) {
         // Its children go by their owner references, or with its namespace. Nothing is made any more.
         return Ok(None);
     }
@@ -96,8 +97,11 @@ async fn pass<K: Managed>(place: &Place, ctx: &Context) -> Result<Option<Duratio
         memory.end();
     }
     let told = status::report(&*object, &plan, &acted, ctx).await;
-    if acted.ended {
+    if acted.ended && !held {
         return told.map(|()| None);
+    }
+    if held && acted.refused.is_some() {
+        return told.map(|()| Some(memory.put_off()));
     }
     let mut refusals = locked(&memory.refusals);
     next(&plan, acted, told, &mut refusals, ctx.now()).map(Some)

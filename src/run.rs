@@ -190,6 +190,7 @@ async fn context(
     };
     Ok(Context {
         config: Arc::new(config),
+        namespace: namespace.clone(),
         client: client.clone(),
         named: Named::new(clients.watch.clone(), caches.clone()),
         caches,

@@ -54,8 +54,10 @@ pub struct SeenEnvironment {
     pub children: Children,
     /// The database behind it. `None`: it was not asked.
     pub database: Option<postgres::Answer>,
-    /// The passwords of a dedicated database.
+    /// The passwords of a database that is made here.
     pub credentials: Option<Credentials>,
+    /// How the shared server of its database is reached by who may make databases. `None`: nobody asked.
+    pub server: Option<Result<postgres::Access, postgres::Failure>>,
     /// Answers of its Web components, by what was asked: consecutive ones for the revision that holds the slots.
     pub checks: BTreeMap<String, Check>,
     /// Hosts that another Environment holds: host -> `namespace/name`.
@@ -174,11 +176,11 @@ pub enum Routing {
     Nothing(String),
 }
 
-/// The passwords of a dedicated database.
+/// The passwords of a database that is made here.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credentials {
-    /// Of `postgres`, which makes the roles.
-    pub admin: String,
+    /// Of `postgres`, which makes the roles of a dedicated database.
+    pub admin: Option<String>,
     /// Of the owner, which migrates.
     pub owner: String,
     /// Of the app's role.

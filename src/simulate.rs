@@ -17,6 +17,7 @@ mod resume;
 pub mod script;
 pub mod see;
 pub mod settle;
+pub mod shared;
 pub mod store;
 pub mod story;
 pub mod words;

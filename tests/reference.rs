@@ -21,10 +21,11 @@ const KEYS: [&str; 3] = [
 ];
 
 /// What people set; every other key is the controller's.
-const SET_BY_PEOPLE: [&str; 6] = [
+const SET_BY_PEOPLE: [&str; 7] = [
     labels::RETRY,
     labels::ACCEPT_DATABASE,
     labels::MARK_APPLIED,
+    labels::LET_GO,
     labels::ADOPT,
     labels::RESTARTED_AT,
     "dev.towpath.migrations",

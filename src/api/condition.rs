@@ -148,6 +148,9 @@ reasons! {
     WaitingForImage: Waiting,
     /// The database is being made, or starts. When it lasts, look at the database's pod and volume: `kubectl towpath get`.
     DatabaseStarting: Waiting,
+    /// The template that the database is a copy of is in use. It is copied when it is not; when it lasts, look who is connected
+    /// to it.
+    DatabaseBusy: Waiting,
     /// The migration runs. It ends by itself, or at its `timeoutSeconds`.
     MigrationRunning: Waiting,
     /// The migration of another revision runs; it is never cancelled. It ends by itself, or at its `timeoutSeconds`.

@@ -67,8 +67,9 @@ pub struct EnvironmentSpec {
     /// The database that the App gets here. An App with a database must have one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database: Option<Database>,
-    /// What becomes of data (volumes, a dedicated database, its Secrets) when this Environment is deleted. `Retain` keeps it,
-    /// labelled, and an Environment of the same name finds it again. Default: `Retain`.
+    /// What becomes of data (volumes, its database unless that is external, its Secrets) when this Environment is deleted.
+    /// `Retain` keeps it, labelled, and an Environment of the same name finds it again. `Delete` deletes it; a database on a
+    /// shared server is dropped when no pod is left. Default: `Retain`.
     #[serde(default)]
     pub deletion_policy: DeletionPolicy,
     /// Set by the Preview that owns this Environment; on another one it is refused.
@@ -273,17 +274,23 @@ pub struct ComponentOverride {
 #[x_kube(
     validation = Rule::new("(self.provider == 'Dedicated') == has(self.dedicated)")
         .message("database must have the member dedicated exactly when provider is Dedicated"),
+    validation = Rule::new("(self.provider == 'Server') == has(self.server)")
+        .message("database must have the member server exactly when provider is Server"),
     validation = Rule::new("(self.provider == 'External') == has(self.external)")
         .message("database must have the member external exactly when provider is External"),
 )]
 pub struct Database {
-    /// `Dedicated`: a PostgreSQL of its own, one pod, for development, staging and small apps. `External`: one that exists;
-    /// it is never created and never dropped. Immutable.
+    /// `Dedicated`: a PostgreSQL of its own, one pod, for development, staging and small apps. `Server`: a database and two
+    /// roles on a shared PostgreSQL that the controller's configuration names. `External`: one that exists; it is never
+    /// created and never dropped. Immutable.
     #[x_kube(validation = Rule::new("self == oldSelf").message("provider must not change: it is immutable"))]
     pub provider: Provider,
     /// Settings of provider `Dedicated`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dedicated: Option<Dedicated>,
+    /// Settings of provider `Server`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<SharedServer>,
     /// Settings of provider `External`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external: Option<External>,
@@ -294,6 +301,8 @@ pub struct Database {
 pub enum Provider {
     /// Made here.
     Dedicated,
+    /// Made on a server that the controller's configuration names.
+    Server,
     /// Made elsewhere.
     External,
 }
@@ -325,6 +334,24 @@ pub struct Dedicated {
     /// What the database asks for and may use. Default: requests of 50m and 128Mi.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<Resources>,
+}
+
+/// A database on a shared PostgreSQL.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq, KubeSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SharedServer {
+    /// Name of the server in the controller's configuration (`postgres.servers`), which must allow this namespace. Immutable.
+    #[schemars(
+        length(min = 1, max = 63),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
+    )]
+    #[x_kube(validation = Rule::new("self == oldSelf").message("the name of the server must not change: it is immutable"))]
+    pub name: String,
+    /// The database that a new one is a copy of: marked as a template, and refusing connections. It counts only when the
+    /// database is made. Default: an empty database.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z_][a-z0-9_]*$"))]
+    pub template: Option<String>,
 }
 
 /// A PostgreSQL that exists.

@@ -50,6 +50,11 @@ pub const ACCEPT_DATABASE: &str = "towpath.dev/accept-database";
 /// A person's trigger on an Environment: write this migration key into the record without running it. Value:
 /// `<uid of the Environment>.<anything>.<key>`.
 pub const MARK_APPLIED: &str = "towpath.dev/mark-applied";
+/// A person's word on an Environment that is on its way out: its database on a shared server is left, and nobody waits for it.
+/// Value as for [`RETRY`].
+pub const LET_GO: &str = "towpath.dev/let-go";
+/// Finalizer of an Environment whose database on a shared server is dropped when it goes.
+pub const FINALIZER: &str = "towpath.dev/database";
 /// On an object of someone else: hands it to the Environment of this name.
 pub const ADOPT: &str = "towpath.dev/adopt";
 
@@ -66,6 +71,8 @@ pub const PULL_REQUEST: &str = "towpath.dev/pull-request";
 
 /// On a binding Secret or a record: who the database was when it was made or accepted.
 pub const DATABASE_IDENTITY: &str = "towpath.dev/database-identity";
+/// On the Secret of the passwords of a database on a shared server: the name that the database got.
+pub const DATABASE: &str = "towpath.dev/database-name";
 /// On a pod template: keyed hash of the Secret values that the pods read.
 pub const SECRETS: &str = "towpath.dev/secrets";
 /// On a Deployment: when a changed Secret last restarted it.

@@ -108,21 +108,48 @@ pub struct Egress {
 /// The database of a preview. It goes with the preview.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[x_kube(validation = Rule::new("(self.provider == 'Dedicated') == has(self.dedicated)")
-    .message("database must have the member dedicated exactly when provider is Dedicated"))]
+#[x_kube(
+    validation = Rule::new("(self.provider == 'Dedicated') == has(self.dedicated)")
+        .message("database must have the member dedicated exactly when provider is Dedicated"),
+    validation = Rule::new("(self.provider == 'Server') == has(self.server)")
+        .message("database must have the member server exactly when provider is Server"),
+)]
 pub struct PreviewDatabase {
-    /// `Dedicated`: a PostgreSQL of its own, one pod and a volume. What a preview was made with stays until it goes.
+    /// `Dedicated`: a PostgreSQL of its own, one pod and a volume. `Server`: a database on a shared PostgreSQL. What a preview
+    /// was made with stays until it goes.
     pub provider: PreviewProvider,
     /// Settings of provider `Dedicated`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dedicated: Option<PreviewDedicated>,
+    /// Settings of provider `Server`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<PreviewServer>,
+}
+
+/// A database on a shared PostgreSQL.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq, KubeSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PreviewServer {
+    /// Name of the server in the controller's configuration (`postgres.servers`), which must allow this namespace.
+    #[schemars(
+        length(min = 1, max = 63),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
+    )]
+    pub name: String,
+    /// The database that new ones are copies of: marked as a template, and refusing connections. Default: an empty
+    /// database.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z_][a-z0-9_]*$"))]
+    pub template: Option<String>,
 }
 
 /// Where the database of a preview comes from.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
 pub enum PreviewProvider {
-    /// Made for it alone.
+    /// A server made for it alone.
     Dedicated,
+    /// Made on a server that the controller's configuration names.
+    Server,
 }
 
 /// A PostgreSQL of its own.

@@ -8,10 +8,11 @@ use super::stop::Stop;
 use crate::api::Reason;
 use crate::caches::locked;
 use crate::observe::silence;
-use crate::postgres::{Access, Entry, Failure, Wanted};
+use crate::plan::teardown;
+use crate::postgres::{Access, Entry, Failure, Unwanted, Wanted};
 
 /// How long a database may take for a change.
-const TIMEOUT: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(40);
 
 impl Writer<'_> {
     /// Makes the roles and the database.
@@ -20,6 +21,21 @@ impl Writer<'_> {
         self.changing(self.ctx.databases.provide(access, wanted))
             .await
             .map(|_| ())
+    }
+
+    /// Drops the roles and the database. The Environment waits for it until a person lets it go.
+    pub(super) async fn remove(&self, access: &Access, unwanted: &Unwanted) -> Result<(), Stop> {
+        self.may_change("drop")?;
+        let dropped = self
+            .changing(self.ctx.databases.remove(access, unwanted))
+            .await;
+        dropped.map_err(|stop| match stop {
+            Stop::Refused(reason, why) => {
+                let way_out = teardown::way_out(self.owner.meta());
+                Stop::Refused(reason, format!("{why}. {way_out}"))
+            }
+            stop => stop,
+        })
     }
 
     /// Writes a row into the record.
@@ -44,6 +60,7 @@ impl Writer<'_> {
             Ok(Ok(done)) => Ok(done),
             Ok(Err(Failure::Refused(why))) => Err(Stop::Refused(Reason::DatabaseRefused, why)),
             Ok(Err(Failure::Silent(why))) => Err(Stop::Refused(Reason::DatabaseSilent, why)),
+            Ok(Err(Failure::Busy(why))) => Err(Stop::Refused(Reason::DatabaseBusy, why)),
             Err(_) => Err(Stop::Refused(Reason::DatabaseSilent, silence(TIMEOUT))),
         }
     }

@@ -1,4 +1,4 @@
-//! Merge patches of metadata, bound to a uid: facts of a revision, owners of data.
+//! Merge patches of metadata, bound to a uid: facts of a revision, owners of data, finalizers.
 
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::Writer;
 use super::stop::Stop;
-use crate::api::labels;
+use crate::api::{Environment, labels};
 use crate::caches::Kept;
 use crate::error::Verb;
 use crate::plan::{Fact, Key};
@@ -28,6 +28,23 @@ impl Writer<'_> {
     ) -> Result<(), Stop> {
         self.merge::<Secret>(&key.name, json!({"uid": uid, "ownerReferences": owners}))
             .await
+    }
+
+    /// Sets the finalizers of the Environment. Without the last one it is gone.
+    pub(super) async fn hold(
+        &self,
+        uid: &str,
+        version: Option<&str>,
+        finalizers: &[String],
+    ) -> Result<(), Stop> {
+        let name = self.owner.name();
+        let metadata = json!({"uid": uid, "resourceVersion": version, "finalizers": finalizers});
+        self.merge::<Environment>(name, metadata).await?;
+        if self.owner.meta().deletion_timestamp.is_some() && finalizers.is_empty() {
+            let shelf = &self.ctx.caches.environments;
+            shelf.deleted(&self.place(name), uid);
+        }
+        Ok(())
     }
 
     async fn merge<K: Kept>(&self, name: &str, metadata: Value) -> Result<(), Stop> {

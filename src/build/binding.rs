@@ -1,4 +1,4 @@
-//! The binding `Secret` of a dedicated database: the keys of the Service Binding specification and of CloudNativePG, and
+//! The binding `Secret` of a database that is made here: the keys of the Service Binding specification and of CloudNativePG, and
 //! the App's own variables.
 
 use std::collections::BTreeMap;
@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
 
 use super::metadata::Of;
-use super::{names, postgres};
+use super::names;
 use crate::api::app::AppDatabase;
 use crate::api::{Environment, labels};
 use crate::seen::Credentials;
@@ -32,18 +32,31 @@ pub fn migration_url_key(database: &AppDatabase) -> &str {
         .unwrap_or(MIGRATION_URI)
 }
 
+/// Where apps find a database, and as whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place<'a> {
+    /// The host.
+    pub host: &'a str,
+    /// The port.
+    pub port: u16,
+    /// Name of the database.
+    pub database: &'a str,
+    /// The role that migrates.
+    pub owner: &'a str,
+    /// The role that reads and writes.
+    pub app: &'a str,
+}
+
 /// Builds the binding Secret.
 #[must_use]
 pub fn secret(
     environment: &Environment,
     database: &AppDatabase,
+    place: &Place<'_>,
     passwords: &Credentials,
     identity: &str,
 ) -> Secret {
-    let name = environment.name_any();
-    let namespace = environment.namespace().unwrap_or_default();
-    let host = format!("{}.{namespace}.svc", names::postgres(&name));
-    let mut metadata = Of::environment(environment).data(names::binding(&name));
+    let mut metadata = Of::environment(environment).data(names::binding(&environment.name_any()));
     metadata
         .labels
         .get_or_insert_default()
@@ -52,7 +65,7 @@ pub fn secret(
         labels::DATABASE_IDENTITY.to_owned(),
         identity.to_owned(),
     )]));
-    let data = entries(database, passwords, &host);
+    let data = entries(database, place, passwords);
     Secret {
         metadata,
         type_: Some("servicebinding.io/postgresql".to_owned()),
@@ -67,21 +80,22 @@ pub fn secret(
 
 fn entries(
     database: &AppDatabase,
+    place: &Place<'_>,
     passwords: &Credentials,
-    host: &str,
 ) -> BTreeMap<String, String> {
-    let (user, password, port, name) = (
-        postgres::APP,
-        &passwords.app,
-        postgres::PORT,
-        postgres::DATABASE,
-    );
+    let Place {
+        host,
+        port,
+        database: name,
+        owner,
+        app: user,
+    } = *place;
+    let password = &passwords.app;
     let template = database.url_template.as_deref().unwrap_or(TEMPLATE);
     let migration_template = database
         .migration_url_template
         .as_deref()
         .unwrap_or(template);
-    let url = fill(template, host, user, password);
     let pairs = [
         ("type", "postgresql".to_owned()),
         ("provider", labels::MANAGER.to_owned()),
@@ -92,16 +106,16 @@ fn entries(
         ("password", password.clone()),
         ("database", name.to_owned()),
         ("dbname", name.to_owned()),
-        ("uri", fill(TEMPLATE, host, user, password)),
+        ("uri", fill(TEMPLATE, place, user, password)),
         (
             "jdbc-uri",
             format!("jdbc:postgresql://{host}:{port}/{name}?user={user}&password={password}"),
         ),
         ("pgpass", format!("{host}:{port}:{name}:{user}:{password}")),
-        (url_key(database), url),
+        (url_key(database), fill(template, place, user, password)),
         (
             migration_url_key(database),
-            fill(migration_template, host, postgres::OWNER, &passwords.owner),
+            fill(migration_template, place, owner, &passwords.owner),
         ),
     ];
     pairs
@@ -110,12 +124,12 @@ fn entries(
         .collect()
 }
 
-/// Passwords are made of letters and digits only, so that they need no escaping in any of the forms.
-fn fill(template: &str, host: &str, user: &str, password: &str) -> String {
+/// Passwords are made of letters, digits, '-' and '_' only, so that they need no escaping in any of the forms.
+fn fill(template: &str, place: &Place<'_>, user: &str, password: &str) -> String {
     template
-        .replace("{host}", host)
-        .replace("{port}", &postgres::PORT.to_string())
-        .replace("{database}", postgres::DATABASE)
+        .replace("{host}", place.host)
+        .replace("{port}", &place.port.to_string())
+        .replace("{database}", place.database)
         .replace("{user}", user)
         .replace("{password}", password)
 }

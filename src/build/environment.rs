@@ -7,7 +7,7 @@ use kube::{Resource, ResourceExt};
 
 use crate::api::environment::{
     ComponentOverride, Database, Dedicated, DeletionPolicy, EnvironmentSpec, Host, PreviewOf,
-    Provider, Release, Strategy,
+    Provider, Release, SharedServer, Strategy,
 };
 use crate::api::shared::EnvVar;
 use crate::api::template::{PreviewDatabase, PreviewProvider, PreviewTemplate};
@@ -158,6 +158,19 @@ fn database(template: &PreviewDatabase) -> Option<Database> {
                     size: dedicated.size.clone(),
                     storage_class_name: dedicated.storage_class_name.clone(),
                     resources: dedicated.resources.clone(),
+                }),
+                server: None,
+                external: None,
+            })
+        }
+        PreviewProvider::Server => {
+            let server = template.server.as_ref()?;
+            Some(Database {
+                provider: Provider::Server,
+                dedicated: None,
+                server: Some(SharedServer {
+                    name: server.name.clone(),
+                    template: server.template.clone(),
                 }),
                 external: None,
             })

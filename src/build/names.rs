@@ -1,6 +1,10 @@
 //! Names of everything that an Environment owns. Each fits its kind's limit, because names of Environments have at most 30
 //! characters and names of components at most 15.
 
+use kube::ResourceExt;
+
+use crate::api::Environment;
+
 /// The slot that runs. `RollingUpdate` changes it in place.
 pub const ACTIVE_SLOT: &str = "a";
 
@@ -52,7 +56,26 @@ pub fn postgres(environment: &str) -> String {
     format!("{environment}-postgres")
 }
 
-/// The binding Secret of the dedicated database.
+/// The passwords of a database on a shared server.
+#[must_use]
+pub fn credentials(environment: &str) -> String {
+    format!("{environment}-credentials")
+}
+
+/// The passwords of a database that is made here.
+#[must_use]
+pub fn passwords(environment: &Environment) -> String {
+    let database = environment.spec.database.as_ref();
+    let shared = database.is_some_and(|database| database.server.is_some());
+    let name = environment.name_any();
+    if shared {
+        credentials(&name)
+    } else {
+        postgres(&name)
+    }
+}
+
+/// The binding Secret of a database that was made here.
 #[must_use]
 pub fn binding(environment: &str) -> String {
     format!("{environment}-database")

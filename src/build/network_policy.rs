@@ -48,7 +48,7 @@ fn incoming(name: &str, ports: &[i32], controller: &str) -> Vec<NetworkPolicyIng
         },
         NetworkPolicyIngressRule {
             from: Some(vec![namespace(controller)]),
-            ports: Some(vec![port("TCP", postgres::PORT)]),
+            ports: Some(vec![port("TCP", i32::from(postgres::PORT))]),
         },
     ];
     if !ports.is_empty() {

@@ -21,7 +21,7 @@ use crate::api::environment::Dedicated;
 use crate::api::{Environment, labels};
 
 /// Port of the server.
-pub const PORT: i32 = 5432;
+pub const PORT: u16 = 5432;
 /// Name of the database.
 pub const DATABASE: &str = "app";
 /// The role that owns the schema and migrates.
@@ -53,6 +53,16 @@ pub fn credentials(environment: &Environment) -> Secret {
     }
 }
 
+/// Where apps find the database.
+#[must_use]
+pub fn host(environment: &Environment) -> String {
+    let namespace = environment.namespace().unwrap_or_default();
+    format!(
+        "{}.{namespace}.svc",
+        names::postgres(&environment.name_any())
+    )
+}
+
 /// The Service of the database.
 #[must_use]
 pub fn service(environment: &Environment) -> Service {
@@ -61,7 +71,7 @@ pub fn service(environment: &Environment) -> Service {
         spec: Some(ServiceSpec {
             type_: Some("ClusterIP".to_owned()),
             selector: Some(selector(environment)),
-            ports: Some(vec![service::port_of("postgres", PORT)]),
+            ports: Some(vec![service::port_of("postgres", i32::from(PORT))]),
             session_affinity: Some("None".to_owned()),
             internal_traffic_policy: Some("Cluster".to_owned()),
             ..ServiceSpec::default()
@@ -165,7 +175,7 @@ fn container(dedicated: &Dedicated, image: &str) -> Container {
         ]),
         ports: Some(vec![ContainerPort {
             name: Some("postgres".to_owned()),
-            container_port: PORT,
+            container_port: i32::from(PORT),
             protocol: Some("TCP".to_owned()),
             ..ContainerPort::default()
         }]),

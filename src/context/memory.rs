@@ -2,8 +2,9 @@
 //! the same too often.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use kube::core::ObjectMeta;
 
@@ -16,11 +17,16 @@ use crate::observe::database::Answered;
 use crate::observe::images::Asked;
 use crate::observe::mask::Hidden;
 
+/// The pauses between attempts to take an Environment down.
+const FIRST_PAUSE: Duration = Duration::from_secs(5);
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+
 /// What is remembered of one object.
 #[derive(Default)]
 pub struct Memory {
     uid: String,
     ended: AtomicBool,
+    put_off: AtomicU32,
     /// What registries said.
     pub images: Mutex<Asked>,
     /// What its database said last.
@@ -39,6 +45,12 @@ impl Memory {
     /// Its namespace is on its way out, which nothing turns back: nothing is written for it any more.
     pub fn end(&self) {
         self.ended.store(true, Ordering::Relaxed);
+    }
+
+    /// How long to wait after one more time that it could not be taken down: each time twice as long.
+    pub fn put_off(&self) -> Duration {
+        let times = self.put_off.fetch_add(1, Ordering::Relaxed).min(8);
+        (FIRST_PAUSE * 2_u32.pow(times)).min(LONGEST_PAUSE)
     }
 
     /// Whether its namespace is known to be on its way out.
@@ -80,5 +92,20 @@ impl Memories {
     /// This object is gone.
     pub fn forget(&self, kind: &'static str, place: &Place) {
         locked(&self.all).remove(&(kind, place.clone()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_taken_down_is_tried_less_and_less_often() {
+        let memory = Memory::default();
+        let pauses: Vec<u64> = (0..12).map(|_| memory.put_off().as_secs()).collect();
+        assert_eq!(
+            pauses,
+            [5, 10, 20, 40, 80, 160, 300, 300, 300, 300, 300, 300]
+        );
     }
 }

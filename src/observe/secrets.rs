@@ -52,7 +52,7 @@ pub(super) fn values(named: &Named, children: &Children) -> BTreeSet<String> {
         .collect()
 }
 
-/// What a plan may know of the binding of a dedicated database.
+/// What a plan may know of the binding of a database that is made here.
 pub(super) fn binding(
     environment: &Environment,
     children: &Children,
@@ -64,12 +64,12 @@ pub(super) fn binding(
     Some(ctx.hash_key.seen(&namespace, &name, &data(secret)))
 }
 
-/// The passwords of the dedicated database, when they have been made.
+/// The passwords of a database that is made here, when they have been made.
 pub(super) fn credentials(environment: &Environment, children: &Children) -> Option<Credentials> {
-    let secret = own_secret(children, &names::postgres(&environment.name_any()))?;
+    let secret = own_secret(children, &names::passwords(environment))?;
     let password = |key: &str| text(secret, key);
     Some(Credentials {
-        admin: password("admin")?,
+        admin: password("admin"),
         owner: password("owner")?,
         app: password("app")?,
     })

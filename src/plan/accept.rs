@@ -9,7 +9,7 @@ use kube::ResourceExt;
 use super::{Gate, previewed};
 use crate::api::Reason;
 use crate::api::app::{App, AppSpec, Component, Role};
-use crate::api::environment::{Environment, Provider};
+use crate::api::environment::{Dedicated, Environment, SharedServer};
 use crate::api::shared::{EnvFrom, EnvVar};
 use crate::config::Config;
 use crate::seen::{Seen, SeenEnvironment};
@@ -239,26 +239,48 @@ fn database_fits(environment: &Environment, spec: &AppSpec, config: &Config) -> 
             "database must be set: the App has one".to_owned(),
         ));
     };
-    let Some(dedicated) = database
-        .dedicated
-        .as_ref()
-        .filter(|_| database.provider == Provider::Dedicated)
-    else {
-        return Ok(());
-    };
+    match (&database.dedicated, &database.server) {
+        (Some(dedicated), _) => version_fits(dedicated, config),
+        (_, Some(server)) => server_fits(environment, server, config),
+        _ => Ok(()),
+    }
+}
+
+fn version_fits(dedicated: &Dedicated, config: &Config) -> Result<(), Gate> {
     if config.postgres.image(&dedicated.version).is_some() {
         return Ok(());
     }
-    let known: Vec<&str> = config
-        .postgres
-        .images
-        .iter()
-        .map(|image| image.version.as_str())
-        .collect();
+    let images = config.postgres.images.iter();
+    let known: Vec<&str> = images.map(|image| image.version.as_str()).collect();
     Err(Gate::spec(format!(
         "database.dedicated.version must be one of {}: the controller has no image for '{}'",
         known.join(", "),
         dedicated.version
+    )))
+}
+
+/// Servers that this namespace may not use are not told of.
+fn server_fits(
+    environment: &Environment,
+    server: &SharedServer,
+    config: &Config,
+) -> Result<(), Gate> {
+    let namespace = environment.namespace().unwrap_or_default();
+    let servers = config.postgres.servers.iter();
+    let allowed: Vec<&str> = servers
+        .filter(|known| known.allows(&namespace))
+        .map(|known| known.name.as_str())
+        .collect();
+    if allowed.contains(&server.name.as_str()) {
+        return Ok(());
+    }
+    let known = match allowed.as_slice() {
+        [] => "it has none for this namespace".to_owned(),
+        names => format!("for this namespace it has {}", names.join(", ")),
+    };
+    Err(Gate::spec(format!(
+        "database.server.name must be a server of the controller's configuration (postgres.servers): {known}; '{}' is none of them",
+        server.name
     )))
 }
 

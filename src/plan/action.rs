@@ -76,8 +76,21 @@ pub enum Action {
         /// The whole owner references as they shall be.
         owners: Vec<k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference>,
     },
-    /// Makes a dedicated database's roles and the database.
+    /// Merge patch of the finalizers of the Environment, bound to the version that was read.
+    Hold {
+        /// Its name.
+        name: String,
+        /// Its uid.
+        uid: String,
+        /// The version that was read.
+        resource_version: Option<String>,
+        /// All of its finalizers as they shall be.
+        finalizers: Vec<String>,
+    },
+    /// Makes a database and its roles.
     Provide(postgres::Access, Box<postgres::Wanted>),
+    /// Drops a database and its roles, if they are ours.
+    Drop(postgres::Access, Box<postgres::Unwanted>),
     /// Writes a row into the record beside the data, as the migration role.
     Enter(postgres::Access, postgres::Entry),
     /// DELETE with the uid it means, in the background.
@@ -100,6 +113,17 @@ impl Key {
 }
 
 impl Action {
+    /// Sets the finalizers of an Environment.
+    #[must_use]
+    pub fn hold(environment: &Environment, finalizers: Vec<String>) -> Self {
+        Self::Hold {
+            name: environment.name_any(),
+            uid: environment.uid().unwrap_or_default(),
+            resource_version: environment.resource_version(),
+            finalizers,
+        }
+    }
+
     /// The object that it writes; `None` for what is no object of the apiserver.
     #[must_use]
     pub fn key(&self) -> Option<Key> {
@@ -122,7 +146,8 @@ impl Action {
             Self::ConfigMap(change) => Key::new("ConfigMap", change.object.name_any()),
             Self::Binding(Hidden(change)) => Key::new("Secret", change.object.name_any()),
             Self::Own { key, .. } | Self::Delete { key, .. } => key.clone(),
-            Self::Provide(..) | Self::Enter(..) => return None,
+            Self::Hold { name, .. } => Key::new("Environment", name),
+            Self::Provide(..) | Self::Drop(..) | Self::Enter(..) => return None,
         };
         Some(key)
     }

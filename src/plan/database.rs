@@ -1,18 +1,25 @@
 //! `DatabaseReady`: the database and its roles exist and answer, its identity is the known one, and its binding Secret is
 //! written.
 
+mod dedicated;
+mod shared;
+
+pub use dedicated::spec as dedicated_spec;
+pub use shared::unwanted;
+
 use jiff::SignedDuration;
 use kube::ResourceExt;
 
 use super::situation::{NOT_ACCEPTED, Situation};
-use super::{Action, Gate, Key, Plan, diff, health, stages, tokens};
+use super::{Action, Gate, Key, Plan, diff, stages, tokens};
 use crate::api::app::AppDatabase;
-use crate::api::environment::{Dedicated, Provider};
+use crate::api::environment::Provider;
 use crate::api::{ConditionType, Environment, Reason, labels};
-use crate::build::metadata::{self, Of};
-use crate::build::{binding, config_map, names, postgres as build, volume};
+use crate::build::{binding, config_map, metadata, names};
 use crate::plan::questions::Address;
-use crate::postgres::{Access, Answer, Identifier, Password, Role, SeenDatabase, Wanted};
+use crate::postgres::{
+    Access, Answer, Identifier, Ownership, Password, Question, Role, Roles, SeenDatabase, Wanted,
+};
 use crate::seen::{Credentials, Hidden, SeenEnvironment};
 
 const STAGE: ConditionType = ConditionType::DatabaseReady;
@@ -24,125 +31,127 @@ pub fn provide(situation: &Situation<'_>, plan: &mut Plan) -> Gate {
         return Gate::new(Reason::Pending, NOT_ACCEPTED);
     };
     let app = effective.app.spec.database.as_ref();
-    match (app, seen.environment.spec.database.as_ref()) {
-        (Some(app), Some(database)) => match (&database.provider, &database.dedicated) {
-            (Provider::Dedicated, Some(_)) => dedicated(seen, plan, app),
-            _ => external(seen, plan),
-        },
+    match (app, provider(seen)) {
+        (Some(_), Some(Provider::External)) => external(seen, plan),
+        (Some(app), Some(_)) => made(seen, plan, app),
         _ => Gate::new(Reason::NotConfigured, "The App has no database"),
     }
 }
 
-/// A dedicated database that is needed, or stands already, is as it shall be, whatever the gates say.
+/// What a database is made of, if one is needed or stands already, is as it shall be, whatever the gates say.
 pub fn keep(situation: &Situation<'_>, plan: &mut Plan) {
-    let seen = situation.seen;
-    let needed = situation
-        .effective
-        .as_ref()
-        .is_ok_and(|effective| effective.app.spec.database.is_some());
-    let stands = seen
-        .children
-        .stateful_sets
-        .contains_key(&names::postgres(&seen.environment.name_any()));
-    if !needed && !stands {
-        return;
-    }
-    let Some(dedicated) = dedicated_spec(&seen.environment) else {
-        return;
-    };
-    let environment = &seen.environment;
-    let name = names::postgres(&environment.name_any());
-    // Nothing new is begun beside what is left of an old database.
-    let whole = lost(seen).is_none();
-    if whole {
-        keep_data(seen, plan, dedicated, &name);
-    }
-    let live = seen.children.services.get(&name).map(AsRef::as_ref);
-    let change = diff::change(
-        build::service(environment),
-        live,
-        diff::Guarded::Service,
-        &seen.stubborn,
-    );
-    plan.want(STAGE, Key::new("Service", &name), change, Action::Service);
-    if whole {
-        keep_stateful_set(seen, plan, dedicated, name);
+    match provider(situation.seen) {
+        Some(Provider::Dedicated) => dedicated::keep(situation, plan),
+        Some(Provider::Server) => shared::keep(situation, plan),
+        Some(Provider::External) | None => {}
     }
 }
 
-/// The passwords are made once, and so is the volume, which only grows.
-fn keep_data(seen: &SeenEnvironment, plan: &mut Plan, dedicated: &Dedicated, name: &str) {
-    let environment = &seen.environment;
-    match seen.children.secrets.get(name) {
-        None => plan.push(
-            STAGE,
-            Action::Invent {
-                secret: Box::new(build::credentials(environment)),
-                generate: build::PASSWORDS.map(str::to_owned).into(),
-            },
+fn provider(seen: &SeenEnvironment) -> Option<Provider> {
+    let database = seen.environment.spec.database.as_ref();
+    database.map(|database| database.provider)
+}
+
+/// A database that is made here: how it is reached, and what it shall be.
+struct Site {
+    /// Who makes it.
+    admin: Access,
+    /// What is made.
+    wanted: Wanted,
+    /// Host and port that apps connect to.
+    dial: (String, u16),
+    /// What apps log in with.
+    credentials: Credentials,
+}
+
+impl Site {
+    /// Its owner's login, from where it is made.
+    fn owner(&self) -> Access {
+        let inside = self.admin.to_database(&self.wanted.database);
+        inside.as_role(&self.wanted.owner)
+    }
+}
+
+/// Where the database is; or why it cannot be reached yet.
+fn site(seen: &SeenEnvironment) -> Result<Site, Gate> {
+    match provider(seen) {
+        Some(Provider::Server) => shared::site(seen),
+        _ => dedicated::site(seen),
+    }
+}
+
+fn made(seen: &SeenEnvironment, plan: &mut Plan, app: &AppDatabase) -> Gate {
+    if let Some(gate) = dedicated::lost(seen) {
+        return gate;
+    }
+    let site = match site(seen) {
+        Ok(site) => site,
+        Err(gate) => return gate,
+    };
+    match &seen.database {
+        Some(Answer::Found(found)) if found.roles_ready => {
+            known_or_new(seen, plan, app, &site, found)
+        }
+        // What was made and is still not as wanted is not made again without end.
+        Some(Answer::Found(_)) => make(plan, seen, site, stages::OUTSIDE),
+        // Before it was made, nobody can log in.
+        Some(Answer::Refused(_))
+            if known(seen).is_none() || tokens::fresh(seen, labels::ACCEPT_DATABASE).is_some() =>
+        {
+            make(plan, seen, site, SignedDuration::ZERO)
+        }
+        Some(Answer::Refused(why)) => Gate::new(
+            Reason::DatabaseRefused,
+            format!(
+                "{why}. If it is a new database, and an empty one is right, accept it by `kubectl towpath accept-database {}`",
+                seen.environment.name_any()
+            ),
         ),
-        Some(Hidden(secret)) => own(environment, plan, secret),
+        Some(Answer::Silent(why)) => Gate::new(Reason::DatabaseSilent, why.clone()),
+        None => Gate::new(Reason::DatabaseStarting, "The database was not asked yet"),
     }
-    let claim = volume::read_write_once(
-        Of::environment(environment),
-        name.to_owned(),
-        &dedicated.size,
-        dedicated.storage_class_name.as_deref(),
-    );
-    let live = seen.children.volumes.get(name).map(AsRef::as_ref);
-    let change = diff::change(claim, live, diff::Guarded::Nothing, &seen.stubborn);
-    plan.want(
-        STAGE,
-        Key::new("PersistentVolumeClaim", name),
-        change,
-        Action::Volume,
-    );
 }
 
-/// What a database cannot do without and nobody can make again, where something else of it is left. They are made in this
-/// order: passwords, volume, StatefulSet, binding.
-fn lost(seen: &SeenEnvironment) -> Option<Gate> {
-    let (environment, children) = (seen.environment.name_any(), &seen.children);
-    let (name, binding) = (names::postgres(&environment), names::binding(&environment));
-    let stands = children.stateful_sets.contains_key(&name);
-    let begun = stands || children.secrets.contains_key(&binding);
-    let volume = children.volumes.contains_key(&name);
-    let message = if !children.secrets.contains_key(&name) && (begun || volume) {
-        format!(
-            "Secret '{name}' is lost, and the database still has its passwords: it must be restored with its labels; or, where the data may go, StatefulSet and PersistentVolumeClaim '{name}' and Secret '{binding}' must be deleted, to begin anew"
-        )
-    } else if !volume && begun {
-        format!(
-            "PersistentVolumeClaim '{name}' is lost, and with it the data: it must be restored with its labels; or StatefulSet '{name}' and Secret '{binding}' must be deleted, to begin with an empty database"
-        )
-    } else {
-        return None;
-    };
-    Some(Gate::new(Reason::DatabaseLost, message))
+/// Makes database and roles, and looks again after this time: what is outside tells nobody.
+fn make(plan: &mut Plan, seen: &SeenEnvironment, site: Site, again: SignedDuration) -> Gate {
+    plan.push(STAGE, Action::Provide(site.admin, Box::new(site.wanted)));
+    plan.look_at(seen.now + again);
+    Gate::new(
+        Reason::DatabaseStarting,
+        "Making the database and its roles",
+    )
 }
 
-/// What was rendered from the same spec is left as it is: a newer controller does not restart a database.
-fn keep_stateful_set(seen: &SeenEnvironment, plan: &mut Plan, dedicated: &Dedicated, name: String) {
-    let key = Key::new("StatefulSet", name);
-    let Some(image) = seen.config.postgres.image(&dedicated.version) else {
-        plan.wanted.insert(key);
-        return;
+fn known_or_new(
+    seen: &SeenEnvironment,
+    plan: &mut Plan,
+    app: &AppDatabase,
+    site: &Site,
+    found: &SeenDatabase,
+) -> Gate {
+    if let Some(gate) = changed(seen, found) {
+        return gate;
+    }
+    let name = names::binding(&seen.environment.name_any());
+    let place = binding::Place {
+        host: &site.dial.0,
+        port: site.dial.1,
+        database: site.wanted.database.as_str(),
+        owner: site.wanted.owner.name.as_str(),
+        app: site.wanted.app.name.as_str(),
     };
+    let identity = found.identity.to_string();
+    let secret = binding::secret(&seen.environment, app, &place, &site.credentials, &identity);
     let live = seen
         .children
-        .stateful_sets
-        .get(&key.name)
-        .map(AsRef::as_ref);
-    let mut wanted = build::stateful_set(&seen.environment, dedicated, image);
-    let rendering = wanted.annotations().get(labels::RENDERING).cloned();
-    let alike = live.filter(|live| live.annotations().get(labels::RENDERING) == rendering.as_ref());
-    if let (Some(wanted), Some(live)) =
-        (&mut wanted.spec, alike.and_then(|live| live.spec.as_ref()))
-    {
-        wanted.template = live.template.clone();
-    }
-    let change = diff::change(wanted, live, diff::Guarded::Nothing, &seen.stubborn);
-    plan.want(STAGE, key, change, Action::StatefulSet);
+        .secrets
+        .get(&name)
+        .map(|Hidden(secret)| secret.as_ref());
+    let change = diff::change(secret, live, diff::Guarded::Nothing, &seen.stubborn);
+    plan.want(STAGE, Key::new("Secret", name), change, |change| {
+        Action::Binding(Hidden(change))
+    });
+    Gate::new(Reason::DatabaseReady, "The database answers")
 }
 
 /// The credentials are made by POST; only their owner changes, with the deletion policy.
@@ -165,84 +174,6 @@ fn own(environment: &Environment, plan: &mut Plan, secret: &k8s_openapi::api::co
             },
         );
     }
-}
-
-fn dedicated(seen: &SeenEnvironment, plan: &mut Plan, app: &AppDatabase) -> Gate {
-    if let Some(gate) = lost(seen) {
-        return gate;
-    }
-    let Some((credentials, host)) = reachable(seen) else {
-        return Gate::new(Reason::DatabaseStarting, starting(seen));
-    };
-    match &seen.database {
-        Some(Answer::Found(found)) if found.roles_ready => {
-            known_or_new(seen, plan, app, credentials, found)
-        }
-        // What was made and is still not as wanted is not made again without end.
-        Some(Answer::Found(_)) => make(plan, seen, credentials, &host, stages::OUTSIDE),
-        // Before it was made, nobody can log in.
-        Some(Answer::Refused(_))
-            if known(seen).is_none() || tokens::fresh(seen, labels::ACCEPT_DATABASE).is_some() =>
-        {
-            make(plan, seen, credentials, &host, SignedDuration::ZERO)
-        }
-        Some(Answer::Refused(why)) => Gate::new(
-            Reason::DatabaseRefused,
-            format!(
-                "{why}. If it is a new database, and an empty one is right, accept it by `kubectl towpath accept-database {}`",
-                seen.environment.name_any()
-            ),
-        ),
-        Some(Answer::Silent(why)) => Gate::new(Reason::DatabaseSilent, why.clone()),
-        None => Gate::new(Reason::DatabaseStarting, "The database was not asked yet"),
-    }
-}
-
-/// Makes database and roles, and looks again after this time: what is outside tells nobody.
-fn make(
-    plan: &mut Plan,
-    seen: &SeenEnvironment,
-    credentials: &Credentials,
-    host: &str,
-    again: SignedDuration,
-) -> Gate {
-    if let Some((access, wanted)) = wanted(&seen.environment, credentials, host) {
-        plan.push(STAGE, Action::Provide(access, Box::new(wanted)));
-        plan.look_at(seen.now + again);
-    }
-    Gate::new(
-        Reason::DatabaseStarting,
-        "Making the database and its roles",
-    )
-}
-
-fn known_or_new(
-    seen: &SeenEnvironment,
-    plan: &mut Plan,
-    app: &AppDatabase,
-    credentials: &Credentials,
-    found: &SeenDatabase,
-) -> Gate {
-    if let Some(gate) = changed(seen, found) {
-        return gate;
-    }
-    let name = names::binding(&seen.environment.name_any());
-    let secret = binding::secret(
-        &seen.environment,
-        app,
-        credentials,
-        &found.identity.to_string(),
-    );
-    let live = seen
-        .children
-        .secrets
-        .get(&name)
-        .map(|Hidden(secret)| secret.as_ref());
-    let change = diff::change(secret, live, diff::Guarded::Nothing, &seen.stubborn);
-    plan.want(STAGE, Key::new("Secret", name), change, |change| {
-        Action::Binding(Hidden(change))
-    });
-    Gate::new(Reason::DatabaseReady, "The database answers")
 }
 
 fn external(seen: &SeenEnvironment, plan: &mut Plan) -> Gate {
@@ -323,101 +254,58 @@ pub fn known(seen: &SeenEnvironment) -> Option<String> {
     secret.or(record)?.get(labels::DATABASE_IDENTITY).cloned()
 }
 
-/// The settings of a dedicated database, if it is to be one.
-#[must_use]
-pub fn dedicated_spec(environment: &Environment) -> Option<&Dedicated> {
-    environment
-        .spec
-        .database
-        .as_ref()
-        .and_then(|database| database.dedicated.as_ref())
-}
-
-/// Where a dedicated database can be asked, once its pod is ready.
-fn reachable(seen: &SeenEnvironment) -> Option<(&Credentials, String)> {
-    let name = names::postgres(&seen.environment.name_any());
-    let service = seen.children.services.get(&name)?;
-    let host = service
-        .spec
-        .as_ref()?
-        .cluster_ip
-        .clone()
-        .filter(|address| !address.is_empty())?;
-    let ready = health::pods_for(seen, "database").any(health::is_ready);
-    Some((seen.credentials.as_ref().filter(|_| ready)?, host))
-}
-
-fn starting(seen: &SeenEnvironment) -> String {
-    let trouble = health::pods_for(seen, "database").find_map(health::trouble);
-    trouble.map_or_else(
-        || "The database starts".to_owned(),
-        |trouble| format!("The database starts: {trouble}"),
-    )
-}
-
-/// The address to ask a dedicated database as its owner.
+/// The login of the owner of a database that is made here, once it can be reached.
 #[must_use]
 pub fn owner_access(seen: &SeenEnvironment) -> Option<Access> {
-    let (credentials, host) = reachable(seen)?;
-    access(&host, build::OWNER, &credentials.owner, build::DATABASE)
+    site(seen).ok().map(|site| site.owner())
 }
 
-/// Where the database of an Environment is asked.
+/// Where the database of an Environment is asked, and what.
 #[must_use]
-pub fn address(seen: &SeenEnvironment) -> Option<Address> {
+pub fn question(seen: &SeenEnvironment) -> Option<(Address, Question)> {
     let database = seen.environment.spec.database.as_ref()?;
-    match &database.external {
-        Some(external) => {
-            let key = external
-                .migration_url_key
-                .as_ref()
-                .unwrap_or(&external.url_key);
-            Some(Address::Secret {
-                name: external.secret_ref.name.clone(),
-                key: key.clone(),
-            })
-        }
-        None => owner_access(seen).map(Address::Access),
+    if let Some(external) = &database.external {
+        let key = external.migration_url_key.as_ref();
+        let key = key.unwrap_or(&external.url_key).clone();
+        let name = external.secret_ref.name.clone();
+        let question = Question {
+            application_prefix: Some(names::migration_prefix(&seen.environment.name_any())),
+            ..Question::default()
+        };
+        return Some((Address::Secret { name, key }, question));
     }
+    let site = site(seen).ok()?;
+    let at = Address::Access(site.owner());
+    let wanted = site.wanted;
+    let question = Question {
+        application_prefix: None,
+        migration_role: Some(wanted.owner.name.clone()),
+        roles: Some(Roles {
+            owner: wanted.owner.name,
+            app: wanted.app.name,
+            comment: wanted.comment,
+        }),
+        record: true,
+    };
+    Some((at, question))
 }
 
-fn wanted(
-    environment: &Environment,
-    credentials: &Credentials,
-    host: &str,
-) -> Option<(Access, Wanted)> {
-    let role = |name: &str, password: &str| {
-        Some(Role {
-            name: Identifier::new(name).ok()?,
-            password: Password::new(password),
-        })
+/// Whose the database is, as its comment says it.
+fn comment(seen: &SeenEnvironment) -> String {
+    let environment = &seen.environment;
+    let ownership = Ownership {
+        cluster: seen.config.cluster_id.clone().unwrap_or_default(),
+        kind: "Environment".to_owned(),
+        namespace: environment.namespace().unwrap_or_default(),
+        name: environment.name_any(),
+        uid: environment.uid().unwrap_or_default(),
     };
-    let comment = format!(
-        "towpath: {}/{}",
-        environment.namespace().unwrap_or_default(),
-        environment.name_any()
-    );
-    let wanted = Wanted {
-        database: Identifier::new(build::DATABASE).ok()?,
-        owner: role(build::OWNER, &credentials.owner)?,
-        app: role(build::APP, &credentials.app)?,
-        comment,
-        adopts: None,
-    };
-    Some((
-        access(host, build::ADMIN, &credentials.admin, build::ADMIN)?,
-        wanted,
-    ))
+    ownership.to_string()
 }
 
-fn access(host: &str, user: &str, password: &str, database: &str) -> Option<Access> {
-    let port = u16::try_from(build::PORT).ok()?;
-    let (user, database) = (Identifier::new(user).ok()?, Identifier::new(database).ok()?);
-    Some(Access::plain(
-        host,
-        port,
-        &user,
-        &Password::new(password),
-        &database,
-    ))
+fn role(name: &str, password: &str) -> Option<Role> {
+    Some(Role {
+        name: Identifier::new(name).ok()?,
+        password: Password::new(password),
+    })
 }

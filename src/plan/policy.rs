@@ -1,10 +1,13 @@
 //! What the pods of a preview may reach, and who may reach them.
 
+use kube::ResourceExt;
+
 use super::situation::Situation;
 use super::{Action, Key, Plan, diff};
-use crate::api::{ConditionType, Role};
-use crate::build::network_policy;
-use kube::ResourceExt;
+use crate::api::template::Egress;
+use crate::api::{ConditionType, Environment, Role};
+use crate::build::{network_policy, postgres};
+use crate::config::Config;
 
 /// The stage that asks for it: before anything of a preview runs.
 const STAGE: ConditionType = ConditionType::Accepted;
@@ -24,12 +27,10 @@ pub fn keep(situation: &Situation<'_>, plan: &mut Plan) {
     let web = effective.components.iter();
     let web = web.filter(|component| component.role == Role::Web);
     let ports: Vec<i32> = web.filter_map(|component| component.port).collect();
-    let object = network_policy::preview(
-        &seen.environment,
-        &ports,
-        &preview.egress,
-        &seen.config.namespace,
-    );
+    let mut egress = preview.egress.clone();
+    egress.extend(to_server(&seen.environment, &seen.config));
+    let object =
+        network_policy::preview(&seen.environment, &ports, &egress, &seen.config.namespace);
     let change = diff::change(
         object,
         live.map(AsRef::as_ref),
@@ -42,4 +43,21 @@ pub fn keep(situation: &Situation<'_>, plan: &mut Plan) {
         change,
         Action::NetworkPolicy,
     );
+}
+
+/// The way to the shared server of the database. Its address is named where the configuration gives one; a name leads
+/// anywhere, and the port alone is named.
+fn to_server(environment: &Environment, config: &Config) -> Vec<Egress> {
+    let database = environment.spec.database.as_ref();
+    let named = database.and_then(|database| database.server.as_ref());
+    let Some(server) = named.and_then(|named| config.postgres.server(&named.name)) else {
+        return Vec::new();
+    };
+    let ports = vec![i32::from(server.port.unwrap_or(postgres::PORT))];
+    let cidrs = server.cidrs();
+    let egress = cidrs.into_iter().map(|cidr| Egress {
+        cidr,
+        ports: ports.clone(),
+    });
+    egress.collect()
 }

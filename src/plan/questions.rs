@@ -2,12 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use kube::ResourceExt;
-
 use super::situation::Situation;
+use crate::api::environment::SharedServer;
 use crate::api::{App, Environment};
-use crate::build::{names, postgres as build};
-use crate::postgres::{Access, Identifier, Question, Roles};
+use crate::postgres::{Access, Question};
 use crate::seen::{Seen, SeenEnvironment};
 
 /// ConfigMaps and Secrets that an Environment and its App name.
@@ -61,6 +59,15 @@ pub enum Address {
     },
 }
 
+/// The shared server whose admin access a pass needs, if any.
+#[must_use]
+pub fn server(seen: &SeenEnvironment) -> Option<&SharedServer> {
+    let server = seen.environment.spec.database.as_ref()?.server.as_ref()?;
+    let stopped = super::stages::stopped(seen).is_some();
+    let needed = !stopped || super::teardown::is_held(&seen.environment);
+    needed.then_some(server)
+}
+
 /// What to ask the database, if anything.
 #[must_use]
 pub fn database(seen: &SeenEnvironment) -> Option<DatabaseQuestion> {
@@ -71,23 +78,7 @@ pub fn database(seen: &SeenEnvironment) -> Option<DatabaseQuestion> {
         .database
         .as_ref()
         .filter(|_| super::stages::stopped(seen).is_none())?;
-    let at = super::database::address(seen)?;
-    let owner = Identifier::new(build::OWNER).ok()?;
-    let question = match &at {
-        Address::Access(_) => Question {
-            application_prefix: None,
-            migration_role: Some(owner.clone()),
-            roles: Some(Roles {
-                owner,
-                app: Identifier::new(build::APP).ok()?,
-            }),
-            record: true,
-        },
-        Address::Secret { .. } => Question {
-            application_prefix: Some(names::migration_prefix(&seen.environment.name_any())),
-            ..Question::default()
-        },
-    };
+    let (at, question) = super::database::question(seen)?;
     let situation = Situation::of(seen);
     let cached = situation.is_settled() && super::tokens::none_fresh(seen);
     Some(DatabaseQuestion {

@@ -113,6 +113,13 @@ impl Access {
         addresses.join(",")
     }
 
+    /// Host and port of the first server that the URL names.
+    pub fn endpoint(&self) -> (String, u16) {
+        let host = self.config.get_hosts().first().map(name);
+        let port = self.config.get_ports().first().copied();
+        (host.unwrap_or_default().to_owned(), port.unwrap_or(5432))
+    }
+
     /// Settings of the connection, for the session to complete.
     pub(super) fn config(&self) -> Config {
         Config::clone(&self.config)

@@ -95,19 +95,26 @@ async fn backends(session: &Session, question: &Question) -> Result<Vec<String>,
     rows.iter().map(|row| session.get(row, 0)).collect()
 }
 
-/// Whether both roles can log in here and are no more than they must be, the owner owns `public`, and the app is granted
-/// what the owner makes there.
+/// Whether both roles can log in here and are no more than they must be, they and the database carry the comment, the owner
+/// owns `public` (itself, or through the role that it acts as), and the app is granted what is made there.
 async fn roles_ready(session: &Session, roles: &Roles) -> Result<bool, Trouble> {
     let (owner, app) = (roles.owner.as_str(), roles.app.as_str());
     let row = session
         .row(
             "SELECT (SELECT count(*) = 2 FROM pg_roles r WHERE r.rolname IN ($1, $2) AND r.rolcanlogin AND NOT r.rolsuper \
                AND NOT r.rolcreatedb AND NOT r.rolcreaterole AND has_database_privilege(r.oid, current_database(), 'CONNECT')) \
-             AND (SELECT count(DISTINCT d.defaclobjtype) = 3 FROM pg_namespace n JOIN pg_roles o ON o.oid = n.nspowner AND o.rolname = $1 \
+             AND (SELECT count(*) = 2 FROM pg_roles r WHERE r.rolname IN ($1, $2) AND shobj_description(r.oid, 'pg_authid') = $3) \
+             AND (SELECT shobj_description(oid, 'pg_database') = $3 FROM pg_database WHERE datname = current_database()) IS TRUE \
+             AND (SELECT count(DISTINCT d.defaclobjtype) = 3 FROM pg_namespace n JOIN pg_roles m ON m.rolname = $1 JOIN pg_roles o \
+               ON o.oid = n.nspowner AND (o.oid = m.oid OR NOT o.rolcanlogin AND pg_has_role(m.oid, o.oid, 'MEMBER')) \
                JOIN pg_default_acl d ON d.defaclnamespace = n.oid AND d.defaclrole = o.oid \
                JOIN pg_roles a ON a.rolname = $2 AND has_schema_privilege(a.oid, n.oid, 'USAGE') \
                WHERE n.nspname = 'public' AND d.defaclobjtype IN ('r', 'S', 'f') AND EXISTS (SELECT FROM aclexplode(d.defaclacl) g WHERE g.grantee = a.oid))",
-            &[(&owner, Type::TEXT), (&app, Type::TEXT)],
+            &[
+                (&owner, Type::TEXT),
+                (&app, Type::TEXT),
+                (&roles.comment.as_str(), Type::TEXT),
+            ],
         )
         .await?;
     row.map_or(Ok(false), |row| session.get(&row, 0))

@@ -6,33 +6,77 @@ use postgres_protocol::password::scram_sha_256;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 
-use super::look;
+use super::ownership::succeeds;
 use super::session::{Session, Trouble};
 use super::{Access, Failure, Identifier, Identity, Role, Wanted};
+use super::{look, template};
 
-/// Makes all that is wanted. While this runs nobody else provides the same database on the same server.
+/// Makes all that is wanted. While this runs nobody else provides or drops the same database on the same server.
 pub async fn provide(admin: &Access, want: &Wanted) -> Result<Identity, Failure> {
     let server = Session::open(admin).await?;
-    let name = want.database.as_str();
-    server
-        .rows(
-            "SELECT pg_advisory_lock(hashtextextended($1, 0))",
-            &[(&name, Type::TEXT)],
-        )
-        .await?;
+    lock(&server, &want.database).await?;
     let owner_is_new = role(&server, &want.owner, want).await?;
     let app_is_new = role(&server, &want.app, want).await?;
-    database(&server, want).await?;
+    let mark = database(&server, want).await?;
     let inside = Session::open(&admin.to_database(&want.database)).await?;
-    act_for_owner(&inside, &want.owner.name).await?;
-    inside.run(&rights(want)).await?;
-    grant_what_is_there(&inside, want).await?;
+    act_for(&inside, &want.owner.name).await?;
+    let maker = match maker(&inside, want, mark).await {
+        Err(why @ Failure::Refused(_)) if mark == Mark::New => {
+            // Another template may be named; a copy of this one is of no use.
+            let name = want.database.quoted();
+            server
+                .run(&format!("DROP DATABASE {name} WITH (FORCE)"))
+                .await?;
+            return Err(why);
+        }
+        maker => maker?,
+    };
+    if mark != Mark::Ours {
+        let (name, comment) = (want.database.quoted(), escape_literal(&want.comment));
+        server
+            .run(&format!("COMMENT ON DATABASE {name} IS {comment}"))
+            .await?;
+    }
+    inside.run(&rights(want, &maker)).await?;
+    grant_what_is_there(&inside, want, &maker).await?;
     for (role, is_new) in [(&want.owner, owner_is_new), (&want.app, app_is_new)] {
         if !is_new {
             keep_password(&server, role, &want.database).await?;
         }
     }
     Ok(look::identity(&inside).await?)
+}
+
+/// Keeps everybody else from this database on this server, as long as the session lasts.
+pub async fn lock(server: &Session, database: &Identifier) -> Result<(), Trouble> {
+    let lock = "SELECT pg_advisory_lock(hashtextextended($1, 0))";
+    let name = database.as_str();
+    server.rows(lock, &[(&name, Type::TEXT)]).await.map(drop)
+}
+
+/// The role that owns what migrations make: the owner, or in a copy of a golden database the role that owns what was copied.
+/// A copy that carries the comment has it settled.
+async fn maker(inside: &Session, want: &Wanted, mark: Mark) -> Result<Identifier, Failure> {
+    let owner = &want.owner.name;
+    if let Some(group) = template::acts_as(inside, owner).await? {
+        act_for(inside, &group).await?;
+        return Ok(group);
+    }
+    let copied = match mark {
+        Mark::New | Mark::None => template::group(inside).await?,
+        Mark::Ours | Mark::Earlier | Mark::Foreign => None,
+    };
+    let Some(group) = copied else {
+        return Ok(owner.clone());
+    };
+    act_for(inside, &group).await?;
+    let (name, database) = (group.quoted(), want.database.quoted());
+    let owner = owner.quoted();
+    let act = format!("ALTER ROLE {owner} IN DATABASE {database} SET role = {name}");
+    inside
+        .run(&format!("GRANT {name} TO {owner}; {act}"))
+        .await?;
+    Ok(group)
 }
 
 /// Whose a database or role is, by its comment.
@@ -43,6 +87,8 @@ enum Mark {
     Earlier,
     /// Without a comment.
     None,
+    /// Made just now, still without one.
+    New,
     Foreign,
 }
 
@@ -52,6 +98,7 @@ impl Mark {
             None => Self::None,
             Some(comment) if comment == want.comment => Self::Ours,
             Some(comment) if Some(comment) == want.adopts.as_deref() => Self::Earlier,
+            Some(comment) if succeeds(comment, &want.comment) => Self::Earlier,
             Some(_) => Self::Foreign,
         }
     }
@@ -84,7 +131,9 @@ async fn role(server: &Session, role: &Role, want: &Wanted) -> Result<bool, Fail
     match Mark::of(mark.as_deref(), want) {
         Mark::Ours => {}
         Mark::Earlier => server.run(&comment).await?,
-        Mark::None | Mark::Foreign => return Err(belongs_to_another("role", &role.name)),
+        Mark::None | Mark::New | Mark::Foreign => {
+            return Err(belongs_to_another("role", &role.name));
+        }
     }
     // Only what differs is named: who is no superuser may not even name the attributes of one.
     let mut mended = String::new();
@@ -107,43 +156,39 @@ async fn role(server: &Session, role: &Role, want: &Wanted) -> Result<bool, Fail
     Ok(false)
 }
 
-/// Makes the database, or accepts one of ours. It belongs to the role that provides, because an owner can rewrite the
-/// comment that guards it. One without a comment is what a crash between its creation and its comment leaves, if it
-/// belongs to that role.
-async fn database(server: &Session, want: &Wanted) -> Result<(), Failure> {
-    let name = want.database.quoted();
+/// Makes the database, or accepts one of ours, and says what it carries. It belongs to the role that provides, because an
+/// owner can rewrite the comment that guards it. One without a comment is what a crash between its creation and its comment
+/// leaves, if it belongs to that role.
+async fn database(server: &Session, want: &Wanted) -> Result<Mark, Failure> {
     let found = server
         .row(
             "SELECT shobj_description(oid, 'pg_database'), pg_get_userbyid(datdba) = current_user FROM pg_database WHERE datname = $1",
             &[(&want.database.as_str(), Type::TEXT)],
         )
         .await?;
-    let mark = match &found {
-        None => {
-            // Copying the template is the one statement that may take long. It must be alone in its message.
-            server.run("SET statement_timeout = '30s'").await?;
-            server
-                .run(&format!("CREATE DATABASE {name} TEMPLATE template0"))
-                .await?;
-            Mark::None
-        }
-        Some(found) => {
-            let comment: Option<String> = server.get(found, 0)?;
-            match Mark::of(comment.as_deref(), want) {
-                Mark::None if !server.get(found, 1)? => Mark::Foreign,
-                mark => mark,
-            }
-        }
+    let Some(found) = found else {
+        create(server, want).await?;
+        return Ok(Mark::New);
     };
-    match mark {
-        Mark::Ours => Ok(()),
-        Mark::None | Mark::Earlier => {
-            let comment = escape_literal(&want.comment);
-            Ok(server
-                .run(&format!("COMMENT ON DATABASE {name} IS {comment}"))
-                .await?)
-        }
+    let comment: Option<String> = server.get(&found, 0)?;
+    let made: bool = server.get(&found, 1)?;
+    match Mark::of(comment.as_deref(), want) {
         Mark::Foreign => Err(belongs_to_another("database", &want.database)),
+        Mark::None if !made => Err(belongs_to_another("database", &want.database)),
+        mark => Ok(mark),
+    }
+}
+
+/// Copying is the one statement that may take long. It must be alone in its message.
+async fn create(server: &Session, want: &Wanted) -> Result<(), Failure> {
+    server.run("SET statement_timeout = '30s'").await?;
+    match &want.template {
+        Some(template) => template::copy(server, &want.database, template).await,
+        None => {
+            let name = want.database.quoted();
+            let create = format!("CREATE DATABASE {name} TEMPLATE template0");
+            Ok(server.run(&create).await?)
+        }
     }
 }
 
@@ -154,55 +199,57 @@ fn belongs_to_another(what: &str, name: &Identifier) -> Failure {
     ))
 }
 
-/// Lets a provisioner that is no superuser act for the owner role; since PostgreSQL 16 having made a role is not enough.
-async fn act_for_owner(inside: &Session, owner: &Identifier) -> Result<(), Trouble> {
-    if inside.is_superuser().await? {
+/// Lets a provisioner that is no superuser act for a role; since PostgreSQL 16 having made it is not enough.
+pub async fn act_for(session: &Session, role: &Identifier) -> Result<(), Trouble> {
+    if session.is_superuser().await? {
         return Ok(());
     }
-    let row = inside
-        .row("SELECT current_setting('server_version_num')::int", &[])
-        .await?;
-    let version: i32 = row.map_or(Ok(0), |row| inside.get(&row, 0))?;
-    let options = if version >= 160_000 {
+    let options = if session.version().await? >= 160_000 {
         " WITH SET TRUE, INHERIT TRUE"
     } else {
         ""
     };
-    inside
-        .run(&format!(
-            "GRANT {} TO CURRENT_USER{options}",
-            owner.quoted()
-        ))
-        .await
+    let grant = format!("GRANT {} TO CURRENT_USER{options}", role.quoted());
+    session.run(&grant).await
 }
 
 /// Who may do what, as one transaction. Repeating it changes nothing.
-fn rights(want: &Wanted) -> String {
+fn rights(want: &Wanted, maker: &Identifier) -> String {
     let (database, owner, app) = (
         want.database.quoted(),
         want.owner.name.quoted(),
         want.app.name.quoted(),
     );
-    let defaults = format!("ALTER DEFAULT PRIVILEGES FOR ROLE {owner} IN SCHEMA public GRANT");
-    [
+    let maker = maker.quoted();
+    let defaults = format!("ALTER DEFAULT PRIVILEGES FOR ROLE {maker} IN SCHEMA public GRANT");
+    let limit = want.connection_limit;
+    let limit = limit.map(|limit| format!("ALTER DATABASE {database} CONNECTION LIMIT {limit}"));
+    let rights = [
         format!("REVOKE CONNECT ON DATABASE {database} FROM PUBLIC"),
         format!("GRANT CONNECT, CREATE, TEMPORARY ON DATABASE {database} TO {owner}"),
+        // The role that several databases share may connect to none of them.
+        format!("GRANT CREATE, TEMPORARY ON DATABASE {database} TO {maker}"),
         format!("GRANT CONNECT ON DATABASE {database} TO {app}"),
         format!("ALTER DATABASE {database} SET search_path = public"),
         "CREATE SCHEMA IF NOT EXISTS public".into(),
-        format!("ALTER SCHEMA public OWNER TO {owner}"),
+        format!("ALTER SCHEMA public OWNER TO {maker}"),
         "REVOKE CREATE ON SCHEMA public FROM PUBLIC".into(),
         format!("GRANT USAGE ON SCHEMA public TO {app}"),
         format!("{defaults} SELECT, INSERT, UPDATE, DELETE ON TABLES TO {app}"),
         format!("{defaults} USAGE, SELECT, UPDATE ON SEQUENCES TO {app}"),
         format!("{defaults} EXECUTE ON FUNCTIONS TO {app}"),
-    ]
-    .join("; ")
+    ];
+    let all: Vec<String> = limit.into_iter().chain(rights).collect();
+    all.join("; ")
 }
 
-/// Grants the app what the owner role made before the default privileges were there: a restored dump, or a `public` that
+/// Grants the app what was made before the default privileges were there: a restored dump, or a `public` that
 /// a migration dropped and made anew.
-async fn grant_what_is_there(inside: &Session, want: &Wanted) -> Result<(), Trouble> {
+async fn grant_what_is_there(
+    inside: &Session,
+    want: &Wanted,
+    maker: &Identifier,
+) -> Result<(), Trouble> {
     let app = want.app.name.quoted();
     for (kinds, rights, object) in [
         ("rpvmf", "SELECT, INSERT, UPDATE, DELETE", "TABLE"),
@@ -212,7 +259,7 @@ async fn grant_what_is_there(inside: &Session, want: &Wanted) -> Result<(), Trou
             .row(
                 "SELECT string_agg(format('public.%I', c.relname), ', ') FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
                  WHERE n.nspname = 'public' AND pg_get_userbyid(c.relowner) = $1 AND position(c.relkind::text IN $2) > 0",
-                &[(&want.owner.name.as_str(), Type::TEXT), (&kinds, Type::TEXT)],
+                &[(&maker.as_str(), Type::TEXT), (&kinds, Type::TEXT)],
             )
             .await?;
         let names: Option<String> = names.map_or(Ok(None), |row| inside.get(&row, 0))?;
@@ -273,6 +320,8 @@ mod tests {
             app: role("app"),
             comment: "cluster/Environment/shop".into(),
             adopts: Some("cluster/Environment/old".into()),
+            template: None,
+            connection_limit: Some(20),
         }
     }
 
@@ -292,7 +341,8 @@ mod tests {
 
     #[test]
     fn names_are_quoted_wherever_they_meet_sql() {
-        let sql = rights(&wanted());
+        let want = wanted();
+        let sql = rights(&want, &want.owner.name);
         assert!(
             sql.contains(r#"ON DATABASE "shop""; DROP TABLE x; --" FROM PUBLIC"#),
             "{sql}"

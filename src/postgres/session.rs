@@ -202,6 +202,14 @@ impl Session {
             .map_err(|error| Trouble::of(&error, &self.at))
     }
 
+    /// The server's version, such as 150004.
+    pub async fn version(&self) -> Result<i32, Trouble> {
+        let row = self
+            .row("SELECT current_setting('server_version_num')::int", &[])
+            .await?;
+        row.map_or(Ok(0), |row| self.get(&row, 0))
+    }
+
     /// Whether this role is above all rights.
     pub async fn is_superuser(&self) -> Result<bool, Trouble> {
         let row = self

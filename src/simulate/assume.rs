@@ -82,7 +82,7 @@ impl World {
             return;
         };
         let passwords = Credentials {
-            admin: ANY.to_owned(),
+            admin: Some(ANY.to_owned()),
             owner: ANY.to_owned(),
             app: ANY.to_owned(),
         };
@@ -90,6 +90,13 @@ impl World {
         let filled = postgres::PASSWORDS.map(|key| (key.to_owned(), ByteString(ANY.into())));
         own.data = Some(filled.into());
         self.store.create(own);
+        let place = binding::Place {
+            host: &postgres::host(environment),
+            port: postgres::PORT,
+            database: postgres::DATABASE,
+            owner: postgres::OWNER,
+            app: postgres::APP,
+        };
         let identity = Identity {
             server: ANY.to_owned(),
             database: postgres::DATABASE.to_owned(),
@@ -98,6 +105,7 @@ impl World {
         self.store.create(binding::secret(
             environment,
             database,
+            &place,
             &passwords,
             &identity.to_string(),
         ));
@@ -137,6 +145,10 @@ impl World {
                 .push(PostgresImage { version, image });
         }
         self.config = Arc::new(config);
+        let database = environment.spec.database.as_ref();
+        if let Some(server) = database.and_then(|database| database.server.as_ref()) {
+            self.share(&server.name);
+        }
         let present = self.present_routing();
         let is_guess = present.is_none() && !environment.spec.hosts.is_empty();
         if let Some(routing) = present {

@@ -1,5 +1,5 @@
-//! The database servers of the simulated cluster: those that are made there, whose data lives on their volume, and those that
-//! exist elsewhere.
+//! The database servers of the simulated cluster: those that are made there, whose data lives on their volume, those that exist
+//! elsewhere, and shared ones.
 
 use std::collections::BTreeMap;
 
@@ -9,10 +9,13 @@ use kube::ResourceExt;
 
 use super::actors::is_ready;
 use super::script::{Migrates, Script};
+use super::shared::Shared;
 use super::store::Store;
 use crate::api::labels;
 use crate::build::names;
-use crate::postgres::{Access, Answer, Entry, Failure, Identity, Question, SeenDatabase};
+use crate::postgres::{
+    Access, Answer, Entry, Failure, Identity, Question, SeenDatabase, Unwanted, Wanted,
+};
 
 /// One server with one database.
 #[derive(Clone, Debug)]
@@ -21,6 +24,8 @@ pub struct Server {
     pub identity: Identity,
     /// Whether its roles are made.
     pub roles: bool,
+    /// The comment that it carries; where nobody knows it, it is the right one.
+    pub comment: Option<String>,
     /// Its record.
     pub record: Vec<Entry>,
 }
@@ -30,6 +35,8 @@ pub struct Server {
 pub struct Servers {
     /// By the uid of the volume, or by address.
     servers: BTreeMap<String, Server>,
+    /// The databases of shared servers.
+    pub shared: Shared,
     /// Whether nobody gets an answer.
     pub silent: bool,
     /// Why everybody is refused.
@@ -50,9 +57,24 @@ impl Servers {
         let server = Server {
             identity,
             roles: true,
+            comment: None,
             record,
         };
         self.servers.insert(at.to_owned(), server);
+    }
+
+    /// A database that is there already, on a shared server.
+    pub fn resume(&mut self, name: &str, identity: Identity, record: Vec<Entry>) {
+        self.share(name);
+        if let Ok(admin) = self.admin(name) {
+            let server = Server {
+                identity,
+                roles: true,
+                comment: None,
+                record,
+            };
+            self.shared.restore(&admin, server);
+        }
     }
 
     /// Whether a server is there.
@@ -61,22 +83,33 @@ impl Servers {
         self.servers.contains_key(at)
     }
 
+    /// A shared server of that name.
+    pub fn share(&mut self, name: &str) {
+        self.shared.add(name);
+    }
+
+    /// How a shared server is reached by who may make databases.
+    pub fn admin(&self, name: &str) -> Result<Access, Failure> {
+        self.shared.admin(name)
+    }
+
     /// The record of the only server there is, or of the first.
     pub fn record(&mut self) -> Option<&mut Vec<Entry>> {
         self.servers
             .values_mut()
+            .chain(self.shared.all_mut())
             .next()
             .map(|server| &mut server.record)
     }
 
     /// Every server.
     pub fn all(&self) -> impl Iterator<Item = &Server> {
-        self.servers.values()
+        self.servers.values().chain(self.shared.all())
     }
 
     /// Forgets everything that a dedicated server holds, as a lost volume does.
     pub fn lose(&mut self) {
-        for server in self.servers.values_mut() {
+        for server in self.servers.values_mut().chain(self.shared.all_mut()) {
             server.identity.oid += 1;
             server.roles = false;
             server.record.clear();
@@ -107,38 +140,47 @@ impl Servers {
             return Answer::Refused(why.clone());
         }
         let backends = self.backends(store);
+        if self.shared.is_at(at) {
+            return self.shared.look(at, question, backends);
+        }
         match self.server(store, at) {
             Err(silence) => Answer::Silent(silence),
             Ok(server) if !server.roles && at.user() != "postgres" => {
                 Answer::Refused(format!("the login of '{}' failed", at.user()))
             }
-            Ok(server) => Answer::Found(SeenDatabase {
-                identity: server.identity.clone(),
-                record: if question.record {
-                    server.record.clone()
-                } else {
-                    Vec::new()
-                },
-                backends,
-                roles_ready: server.roles,
-            }),
+            Ok(server) => Answer::Found(server.seen(question, backends)),
         }
     }
 
-    /// Makes the roles.
-    pub fn provide(&mut self, store: &Store, at: &Access) -> Result<(), Failure> {
+    /// Makes the roles, and on a shared server the database.
+    pub fn provide(&mut self, store: &Store, at: &Access, want: &Wanted) -> Result<(), Failure> {
         if self.silent {
-            return Err(Failure::Silent("The database did not answer".to_owned()));
+            return Err(silence());
+        }
+        if self.shared.is_at(at) {
+            return self.shared.provide(at, want);
         }
         let server = self.server(store, at).map_err(Failure::Silent)?;
         server.roles = true;
+        server.comment = Some(want.comment.clone());
         Ok(())
+    }
+
+    /// Drops what carries the comment.
+    pub fn remove(&mut self, at: &Access, unwanted: &Unwanted) -> Result<(), Failure> {
+        if self.silent {
+            return Err(silence());
+        }
+        self.shared.remove(at, unwanted)
     }
 
     /// Writes a row into the record; the same row twice is one row.
     pub fn enter(&mut self, store: &Store, at: &Access, entry: &Entry) -> Result<(), Failure> {
         if self.silent {
-            return Err(Failure::Silent("The database did not answer".to_owned()));
+            return Err(silence());
+        }
+        if self.shared.is_at(at) {
+            return self.shared.enter(at, entry);
         }
         let server = self.server(store, at).map_err(Failure::Silent)?;
         if !server.record.contains(entry) {
@@ -180,6 +222,31 @@ impl Servers {
     }
 }
 
+impl Server {
+    /// What it tells who asks.
+    pub(super) fn seen(&self, question: &Question, backends: Vec<String>) -> SeenDatabase {
+        let record = if question.record {
+            self.record.clone()
+        } else {
+            Vec::new()
+        };
+        let commented = |comment: &String| {
+            let asked = question.roles.as_ref();
+            asked.is_none_or(|roles| roles.comment == *comment)
+        };
+        SeenDatabase {
+            identity: self.identity.clone(),
+            record,
+            backends,
+            roles_ready: self.roles && self.comment.as_ref().is_none_or(commented),
+        }
+    }
+}
+
+fn silence() -> Failure {
+    Failure::Silent("The database did not answer".to_owned())
+}
+
 fn fresh(server: &str, oid: u32, roles: bool) -> Server {
     Server {
         identity: Identity {
@@ -188,6 +255,7 @@ fn fresh(server: &str, oid: u32, roles: bool) -> Server {
             oid,
         },
         roles,
+        comment: None,
         record: Vec::new(),
     }
 }

@@ -102,8 +102,21 @@ impl World {
             Action::Volume(change) => self.change(owner, change),
             Action::ConfigMap(change) => self.change(owner, change),
             Action::Binding(Hidden(change)) => self.change(owner, change),
-            Action::Provide(access, _) => {
-                let done = self.databases.provide(&self.store, access);
+            Action::Hold {
+                name,
+                uid,
+                finalizers,
+                ..
+            } => {
+                let patch = json!({"metadata": {"uid": uid, "finalizers": finalizers}});
+                Ok(self.store.patch::<Environment>(name, &patch).map(drop)?)
+            }
+            Action::Drop(access, unwanted) => {
+                let done = self.databases.remove(access, unwanted);
+                self.changed_database(owner, done)
+            }
+            Action::Provide(access, wanted) => {
+                let done = self.databases.provide(&self.store, access, wanted);
                 self.changed_database(owner, done)
             }
             Action::Enter(access, entry) => {
@@ -228,6 +241,7 @@ impl World {
         done.map_err(|failure| match failure {
             Failure::Refused(why) => Stop::Refused(Reason::DatabaseRefused, why),
             Failure::Silent(why) => Stop::Refused(Reason::DatabaseSilent, why),
+            Failure::Busy(why) => Stop::Refused(Reason::DatabaseBusy, why),
         })
     }
 }

@@ -86,6 +86,11 @@ impl World {
         let Some(identity) = database::known(seen).and_then(|known| known.parse().ok()) else {
             return;
         };
+        let database = seen.environment.spec.database.as_ref();
+        if let Some(server) = database.and_then(|database| database.server.as_ref()) {
+            self.databases.resume(&server.name, identity, applied(seen));
+            return;
+        }
         if let Some(at) = self.database_at(seen) {
             self.databases.restore(&at, identity, applied(seen));
         }
@@ -93,7 +98,7 @@ impl World {
 
     /// What a database is found by here: the uid of its volume, or its address.
     pub(super) fn database_at(&self, seen: &SeenEnvironment) -> Option<String> {
-        if let Some(Address::Secret { name, key }) = database::address(seen) {
+        if let Some((Address::Secret { name, key }, _)) = database::question(seen) {
             let secret = self.store.get::<Secret>(&name)?;
             let url = secret.data.as_ref()?.get(&key)?;
             let access = Access::parse(std::str::from_utf8(&url.0).ok()?).ok()?;

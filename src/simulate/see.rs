@@ -49,6 +49,10 @@ impl World {
     #[must_use]
     pub fn see(&mut self, environment: &Arc<Environment>) -> SeenEnvironment {
         let mut seen = self.seen_without_asking(environment);
+        seen.server = questions::server(&seen).and_then(|server| {
+            let known = seen.config.postgres.server(&server.name)?;
+            Some(self.databases.admin(&known.name))
+        });
         let images = questions::images(&seen);
         let images = images
             .into_iter()
@@ -83,6 +87,7 @@ impl World {
             database: None,
             binding: self.binding(environment, &children),
             credentials: credentials(environment, &children),
+            server: None,
             checks: BTreeMap::new(),
             taken_hosts: self.taken_hosts(environment),
             database_sharer: self.database_sharer(environment, &children),
@@ -413,13 +418,11 @@ fn owned<K: Stored>(shelf: &Shelf<K>, environment: &Environment) -> Shelf<K> {
 }
 
 fn credentials(environment: &Environment, children: &Children) -> Option<Credentials> {
-    let Hidden(secret) = children
-        .secrets
-        .get(&names::postgres(&environment.name_any()))?;
+    let Hidden(secret) = children.secrets.get(&names::passwords(environment))?;
     let data = data(secret);
     let password = |key: &str| String::from_utf8(data.get(key)?.0.clone()).ok();
     Some(Credentials {
-        admin: password("admin")?,
+        admin: password("admin"),
         owner: password("owner")?,
         app: password("app")?,
     })

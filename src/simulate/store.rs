@@ -263,7 +263,8 @@ impl Store {
         }
     }
 
-    /// DELETE in the background, with the uid that is meant. What is gone is done. A pod drains first.
+    /// DELETE in the background, with the uid that is meant. What is gone is done. A pod drains first, and what has a
+    /// finalizer waits for it.
     pub fn delete<K: Stored>(&mut self, name: &str, uid: &str) {
         let Some(live) = self.get::<K>(name) else {
             return;
@@ -271,7 +272,7 @@ impl Store {
         if live.uid().as_deref() != Some(uid) || live.meta().deletion_timestamp.is_some() {
             return;
         }
-        if K::kind(&()) == "Pod" {
+        if K::kind(&()) == "Pod" || !live.finalizers().is_empty() {
             let mut leaving = (*live).clone();
             leaving.meta_mut().deletion_timestamp = Some(Time(self.now));
             self.keep(leaving);
@@ -315,6 +316,11 @@ impl Store {
             return self.get::<K>(&live.name_any()).ok_or(Refusal::Conflict);
         }
         let mut object = object;
+        let leaves = object.meta().deletion_timestamp.is_some() && K::kind(&()) != "Pod";
+        if leaves && object.finalizers().is_empty() {
+            self.remove::<K>(&object.name_any());
+            return Ok(Arc::new(object));
+        }
         if plain(&object) != plain(live) {
             let generation = live.meta().generation.unwrap_or_default();
             object.meta_mut().generation = Some(generation + 1);
@@ -355,6 +361,7 @@ fn plain<K: Kept>(object: &K) -> Value {
                 "creationTimestamp",
                 "managedFields",
                 "deletionTimestamp",
+                "finalizers",
             ] {
                 metadata.remove(key);
             }

@@ -96,6 +96,16 @@ pub fn step(step: &Step, seen: &SeenEnvironment) -> String {
                 roles.join(", ")
             )
         }
+        Action::Drop(_, unwanted) => {
+            format!(
+                "drop database '{}' with its roles",
+                unwanted.database.as_str()
+            )
+        }
+        Action::Hold { finalizers, .. } => match finalizers.is_empty() {
+            true => "let the Environment go".to_owned(),
+            false => format!("hold the Environment by {}", finalizers.join(", ")),
+        },
         Action::Enter(_, entry) => {
             format!(
                 "enter '{}' into the database's record: {:?}",

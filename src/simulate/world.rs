@@ -16,7 +16,7 @@ use crate::api::Environment;
 use crate::api::environment::EnvironmentStatus;
 use crate::apply::Acted;
 use crate::build::hash;
-use crate::config::Config;
+use crate::config::{Config, PostgresServer};
 use crate::context::HashKey;
 use crate::plan::resolve::repository;
 use crate::plan::{self, Plan, Step};
@@ -84,7 +84,10 @@ impl World {
                 name: "public".to_owned(),
                 section: None,
             },
-            config: Arc::new(Config::default()),
+            config: Arc::new(Config {
+                cluster_id: Some("simulated".to_owned()),
+                ..Config::default()
+            }),
             neighbours: Vec::new(),
             unreadable: BTreeMap::new(),
             refuses: Vec::new(),
@@ -145,9 +148,21 @@ impl World {
         })
     }
 
+    /// A shared server of that name, on which every namespace may have databases.
+    pub fn share(&mut self, name: &str) {
+        let mut config = Config::clone(&self.config);
+        if config.postgres.server(name).is_none() {
+            let server = PostgresServer::for_all(name, "server");
+            config.postgres.servers.push(server);
+        }
+        self.config = Arc::new(config);
+        self.databases.share(name);
+    }
+
     fn decide(&mut self, name: &str) -> Option<(SeenEnvironment, Plan)> {
         let environment = self.environment(name)?;
-        if environment.metadata.deletion_timestamp.is_some() {
+        let leaving = environment.metadata.deletion_timestamp.is_some();
+        if leaving && !plan::teardown::is_held(&environment) {
             return None;
         }
         let seen = self.see(&environment);

@@ -390,6 +390,30 @@ pub const RULES: &[(&str, &str, &str, &str)] = &[
     ),
     (
         "Environment",
+        "/spec/database",
+        r#"{"provider": "Server", "server": {"name": "previews"}}"#,
+        "",
+    ),
+    (
+        "Environment",
+        "/spec/database",
+        r#"{"provider": "Server", "server": {"name": "previews", "template": "shop_template"}}"#,
+        "",
+    ),
+    (
+        "Environment",
+        "/spec/database",
+        r#"{"provider": "Server"}"#,
+        "database must have the member server exactly when provider is Server",
+    ),
+    (
+        "Environment",
+        "/spec/database",
+        r#"{"provider": "External", "external": {"secretRef": {"name": "a"}}, "server": {"name": "previews"}}"#,
+        "database must have the member server exactly when provider is Server",
+    ),
+    (
+        "Environment",
         "/spec/database/provider",
         r#""External""#,
         "database must have the member dedicated exactly when provider is Dedicated",
@@ -460,6 +484,18 @@ pub const RULES: &[(&str, &str, &str, &str)] = &[
         "/spec/preview/database/dedicated",
         "",
         "database must have the member dedicated exactly when provider is Dedicated",
+    ),
+    (
+        "App",
+        "/spec/preview/database",
+        r#"{"provider": "Server", "server": {"name": "previews", "template": "shop_template"}}"#,
+        "",
+    ),
+    (
+        "App",
+        "/spec/preview/database",
+        r#"{"provider": "Server"}"#,
+        "database must have the member server exactly when provider is Server",
     ),
     (
         "App",
@@ -605,6 +641,27 @@ pub const CHANGES: &[(&str, &str, &str, &str, &str)] = &[
         "",
         r#"{"provider": "Dedicated", "dedicated": {"version": "15", "size": "1Gi"}}"#,
         "",
+    ),
+    (
+        "Environment",
+        "/spec/database",
+        r#"{"provider": "Server", "server": {"name": "previews"}}"#,
+        r#"{"provider": "Server", "server": {"name": "others"}}"#,
+        "the name of the server must not change: it is immutable",
+    ),
+    (
+        "Environment",
+        "/spec/database",
+        r#"{"provider": "Server", "server": {"name": "previews", "template": "a"}}"#,
+        r#"{"provider": "Server", "server": {"name": "previews", "template": "b"}}"#,
+        "",
+    ),
+    (
+        "Environment",
+        "/spec/database",
+        r#"{"provider": "Server", "server": {"name": "previews"}}"#,
+        r#"{"provider": "Dedicated", "dedicated": {"version": "15", "size": "1Gi"}}"#,
+        "provider must not change: it is immutable",
     ),
     (
         "Environment",

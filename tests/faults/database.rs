@@ -4,7 +4,9 @@ use std::future::pending;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use towpath::postgres::{Access, Answer, Databases, Entry, Failure, Identity, Question, Wanted};
+use towpath::postgres::{
+    Access, Answer, Databases, Entry, Failure, Identity, Question, Unwanted, Wanted,
+};
 use towpath::simulate::databases::Servers;
 
 use crate::run::{Inner, Run};
@@ -78,7 +80,7 @@ impl Databases for Client {
 
     async fn provide(&self, admin: &Access, want: &Wanted) -> Result<Identity, Failure> {
         let provide = |inner: &mut Inner| {
-            inner.data.servers.provide(&inner.store.seen, admin)?;
+            inner.data.servers.provide(&inner.store.seen, admin, want)?;
             inner.data.login = Some(want.clone());
             let server = inner.data.servers.all().next();
             server
@@ -86,6 +88,12 @@ impl Databases for Client {
                 .ok_or_else(|| Failure::Silent("there is none".to_owned()))
         };
         let answer = self.ask("database provide", provide).await;
+        answer.unwrap_or_else(|| Err(Failure::Silent(RESET.to_owned())))
+    }
+
+    async fn remove(&self, admin: &Access, unwanted: &Unwanted) -> Result<(), Failure> {
+        let remove = |inner: &mut Inner| inner.data.servers.remove(admin, unwanted);
+        let answer = self.ask("database remove", remove).await;
         answer.unwrap_or_else(|| Err(Failure::Silent(RESET.to_owned())))
     }
 

@@ -267,6 +267,16 @@ fn a_deletion_in_the_middle() {
 }
 
 #[test]
+fn a_first_release_on_a_shared_server() {
+    every_request_goes_wrong_once(&scenario::SHARED);
+}
+
+#[test]
+fn a_deletion_with_the_database_on_a_shared_server() {
+    every_request_goes_wrong_once(&scenario::SHARED_DELETION);
+}
+
+#[test]
 fn a_deletion_and_a_return() {
     every_request_goes_wrong_once(&scenario::RETURN);
 }

@@ -44,6 +44,11 @@ pub fn end(namespace: &str, start: &Store, store: &Store, data: &Data) -> String
     for entry in data.servers.all().flat_map(|server| &server.record) {
         let _ = writeln!(text, "{} {} {}", entry.key, entry.revision, entry.outcome);
     }
+    let _ = writeln!(text, "== databases on shared servers");
+    for (name, comment) in data.servers.shared.comments() {
+        let whose = said(&format!("{name}: {comment}"), namespace, store);
+        let _ = writeln!(text, "{whose}");
+    }
     let _ = writeln!(text, "== migrations that ran: {}", data.schema.join(", "));
     text
 }
@@ -51,7 +56,10 @@ pub fn end(namespace: &str, start: &Store, store: &Store, data: &Data) -> String
 /// Uids as the names of who has them, pods as what they are of, and the namespace as one.
 fn said(text: &str, namespace: &str, store: &Store) -> String {
     let named = store.uids.iter().chain(&store.pods);
-    let named = named.fold(text.to_owned(), |text, (uid, name)| text.replace(uid, name));
+    // Names of databases hold a uid without its dashes.
+    let named = named.fold(text.to_owned(), |text, (uid, name)| {
+        text.replace(uid, name).replace(&uid.replace('-', ""), name)
+    });
     named.replace(namespace, "NAMESPACE")
 }
 

@@ -17,7 +17,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinSet;
 use towpath::api::{Environment, Preview};
 use towpath::caches::{self, Caches, Kept, NameOf, Named, Place, Scope, Shelf};
-use towpath::config::Config;
+use towpath::config::{Config, PostgresServer};
 use towpath::context::{Context, Failures, HashKey, Memories, Subject};
 use towpath::lease::Held;
 use towpath::managed::Managed;
@@ -164,6 +164,7 @@ pub async fn run(
     };
     stage.set_time("2026-01-01T00:00:00Z".parse().expect("a time"));
     run.locked().data.servers.put("db.example.com:5432", 4711);
+    run.locked().data.servers.share("previews");
     for (kind, object) in (scenario.before)() {
         stage.make(kind, object).await;
     }
@@ -206,16 +207,19 @@ impl Process {
         let watches = caches::watch(&caches, client, &scope);
         let ready = tokio::time::timeout(Duration::from_secs(60), caches.ready()).await;
         ready.expect("the caches are synced");
-        let config = Config {
+        let mut config = Config {
             cluster_id: Some("test".to_owned()),
             ..Config::default()
         };
+        let server = PostgresServer::for_all("previews", "previews-admin");
+        config.postgres.servers.push(server);
         let reporter = Reporter {
             controller: "towpath".to_owned(),
             instance: None,
         };
         let ctx = Context {
             registry: Registry::new(&config, &BTreeMap::new()).expect("no registries"),
+            namespace: run.namespace.clone(),
             config: Arc::new(config),
             client: wire::client(client.clone(), run.clone()),
             named: Named::new(client.clone(), caches.clone()),

@@ -109,6 +109,20 @@ pub const DELETION: Scenario = Scenario {
     forgets_the_record: false,
 };
 
+/// A first release with a database on a shared server, which goes with it.
+pub const SHARED: Scenario = Scenario {
+    name: "shared",
+    before: shared,
+    from_rest: false,
+    acts: Vec::new,
+    forgets_the_record: false,
+};
+
+/// The Environment is deleted with its database on a shared server: routes, pods, database, in this order.
+pub const SHARED_DELETION: Scenario = at_rest("shared-deletion", shared, || {
+    vec![(When::Now, Act::Delete("Environment", "shop"))]
+});
+
 /// The Environment is deleted, and made again at once: what it owned goes, its data stays and is adopted.
 pub const RETURN: Scenario = at_rest(
     "return",
@@ -218,6 +232,23 @@ fn dedicated(key: &str) -> Vec<(&'static str, Value)> {
     let mut objects = named();
     objects.push(("App", app(true)));
     objects.push(("Environment", environment(key)));
+    objects
+}
+
+/// An App with a database on a shared server.
+fn shared() -> Vec<(&'static str, Value)> {
+    let mut objects = named();
+    // As the simulation knows its servers.
+    let url = json!({"url": "postgres://provisioner:admin@previews.example.com:5432/postgres"});
+    objects.push((
+        "Secret",
+        json!({"metadata": {"name": "previews-admin"}, "stringData": url}),
+    ));
+    objects.push(("App", app(true)));
+    let mut environment = environment("1");
+    environment["spec"]["deletionPolicy"] = json!("Delete");
+    environment["spec"]["database"] = json!({"provider": "Server", "server": {"name": "previews"}});
+    objects.push(("Environment", environment));
     objects
 }
 

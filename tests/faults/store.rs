@@ -170,7 +170,9 @@ impl Store {
         }
         let kind = target.key.0;
         let mut object: Value = serde_json::from_slice(body).expect("the apiserver answers JSON");
-        if target.method == Method::DELETE && !is_leaving(&object) {
+        // Who has been deleted is gone, too, when the last finalizer is off.
+        let deleted = !text(&object, "/metadata/deletionTimestamp").is_empty();
+        if (target.method == Method::DELETE || deleted) && !is_leaving(&object) {
             return self.gone((kind, target.key.1.clone()));
         }
         if let Some(metadata) = object["metadata"].as_object_mut() {

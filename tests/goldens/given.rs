@@ -42,6 +42,20 @@ struct Cluster {
     record: Option<Vec<String>>,
     /// A server elsewhere, and the oid of its database.
     external: Option<(String, u32)>,
+    /// Shared servers.
+    servers: Vec<String>,
+    /// A shared server whose admin's Secret is not there.
+    admin_gone: Option<String>,
+    /// What the comments of databases on shared servers say.
+    comment: Option<String>,
+    /// The next copy of a template waits.
+    template_busy: bool,
+    /// The configuration names no shared server any more.
+    no_servers: bool,
+    /// Passes that are made.
+    passes: usize,
+    /// The Environment is deleted.
+    deleted: bool,
     /// There is no way in.
     no_gateway: Option<String>,
     /// Ingresses are the way in.
@@ -170,6 +184,31 @@ impl Given {
         }
         if let Some((address, oid)) = cluster.external {
             world.databases.put(&address, oid);
+        }
+        for server in &cluster.servers {
+            world.share(server);
+        }
+        if let Some(server) = cluster.admin_gone {
+            world.databases.shared.forget_admin(&server);
+        }
+        if let Some(comment) = cluster.comment {
+            world.databases.shared.comment(&comment);
+        }
+        if cluster.template_busy {
+            world.databases.shared.busy = Some("The template is in use".to_owned());
+        }
+        if cluster.no_servers {
+            let mut config = towpath::config::Config::clone(&world.config);
+            config.postgres.servers.clear();
+            world.config = Arc::new(config);
+        }
+        if cluster.deleted {
+            let environment = world.environment(NAME).expect("an Environment");
+            let uid = environment.metadata.uid.clone().expect("a uid");
+            world.store.delete::<Environment>(NAME, &uid);
+        }
+        for _ in 0..cluster.passes {
+            world.pass(NAME);
         }
         if let Some(why) = cluster.no_gateway {
             world.routing = Routing::Nothing(why);

@@ -12,6 +12,7 @@ mod ownership;
 mod provision;
 mod record;
 mod server;
+mod shared;
 
 use towpath::postgres::{Access, Answer, Identifier, Password, Role, Roles, SeenDatabase, Wanted};
 
@@ -34,6 +35,8 @@ fn wanted(suffix: &str) -> Wanted {
         app: role(&format!("app{suffix}"), "App-S3cret"),
         comment: "cluster/Environment/shop-staging/shop/uid".into(),
         adopts: None,
+        template: None,
+        connection_limit: None,
     }
 }
 
@@ -41,6 +44,7 @@ fn roles(want: &Wanted) -> Roles {
     Roles {
         owner: want.owner.name.clone(),
         app: want.app.name.clone(),
+        comment: want.comment.clone(),
     }
 }
 

@@ -7,6 +7,7 @@ mod overtaken;
 mod people;
 mod previews;
 mod releases;
+mod shared;
 
 use crate::play::Scene;
 

@@ -22,7 +22,9 @@ use towpath::context::{Context, Failures, HashKey, Memories};
 use towpath::lease::Held;
 use towpath::metrics::Metrics;
 use towpath::plan::{Action, Plan, Step};
-use towpath::postgres::{Access, Answer, Databases, Entry, Failure, Identity, Question, Wanted};
+use towpath::postgres::{
+    Access, Answer, Databases, Entry, Failure, Identity, Question, Unwanted, Wanted,
+};
 use towpath::registry::Registry;
 
 use crate::support::apiserver::Apiserver;
@@ -53,6 +55,7 @@ impl World {
         let ctx = Context {
             registry: Registry::new(&config, &BTreeMap::new()).expect("no registries"),
             config: Arc::new(config),
+            namespace: namespace.clone(),
             client: client.clone(),
             named: Named::new(client.clone(), caches.clone()),
             caches,
@@ -176,6 +179,10 @@ impl Databases for Panics {
 
     async fn provide(&self, _: &Access, _: &Wanted) -> Result<Identity, Failure> {
         Err(Failure::Refused("there is no database".to_owned()))
+    }
+
+    async fn remove(&self, _: &Access, _: &Unwanted) -> Result<(), Failure> {
+        Err(Failure::Silent("there is no database".to_owned()))
     }
 
     async fn record(&self, _: &Access, _: &Entry) -> Result<(), Failure> {

@@ -7,7 +7,7 @@ use super::Object;
 use super::schema::without_nulls;
 use crate::api::{App, Environment};
 use crate::cli::yaml::Path;
-use crate::config::{Config, PostgresImage};
+use crate::config::{Config, PostgresImage, PostgresServer};
 use crate::plan::accept;
 
 /// What is wrong between the objects, each of them sound in itself.
@@ -50,7 +50,7 @@ fn app(sound: &[Object], environment: &Environment) -> Option<Arc<App>> {
         .map(Arc::new)
 }
 
-/// A configuration that has what is asked for: which versions a cluster offers is not known here.
+/// A configuration that has what is asked for: which versions and servers a cluster offers is not known here.
 fn config(environment: &Environment) -> Config {
     let mut config = Config::default();
     let database = environment.spec.database.as_ref();
@@ -59,6 +59,10 @@ fn config(environment: &Environment) -> Config {
             version: dedicated.version.clone(),
             image: "any".to_owned(),
         });
+    }
+    if let Some(server) = database.and_then(|database| database.server.as_ref()) {
+        let any = PostgresServer::for_all(&server.name, "any");
+        config.postgres.servers.push(any);
     }
     config
 }

@@ -9,6 +9,7 @@ use kube::ResourceExt;
 use super::template::{self, Originals};
 use super::{reason, rollout};
 use crate::api::{ConditionType, labels};
+use crate::build::shared;
 use crate::caches::Kept;
 use crate::plan::{Action, Change, Step};
 use crate::revision::{Decided, Revision};
@@ -88,6 +89,11 @@ pub(super) fn of(step: &Step, seen: &SeenEnvironment, newest: Option<&Revision>)
             format!("patch {} {}: its owner", key.kind, key.name),
             Vec::new(),
         ),
+        // Its names are made of a uid that an Environment to come does not have yet.
+        Action::Provide(_, wanted) if shared::is_database(wanted.database.as_str()) => (
+            "make a database with two roles on the shared server".to_owned(),
+            Vec::new(),
+        ),
         Action::Provide(_, wanted) => {
             let roles = [&wanted.owner, &wanted.app].map(|role| role.name.as_str());
             let database = wanted.database.as_str();
@@ -96,6 +102,19 @@ pub(super) fn of(step: &Step, seen: &SeenEnvironment, newest: Option<&Revision>)
                 Vec::new(),
             )
         }
+        Action::Drop(..) => (
+            "drop the database with its roles on the shared server".to_owned(),
+            Vec::new(),
+        ),
+        Action::Hold {
+            name, finalizers, ..
+        } => (
+            format!(
+                "patch Environment {name}: finalizers {}",
+                finalizers.join(", ")
+            ),
+            Vec::new(),
+        ),
         Action::Delete { key, .. } => (format!("delete {} {}", key.kind, key.name), Vec::new()),
     };
     Some(Write {

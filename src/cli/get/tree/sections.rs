@@ -261,6 +261,10 @@ pub fn database(view: &View, now: Timestamp, look: Look) -> Vec<Branch> {
                 dedicated.version, dedicated.size
             )
         }),
+        Provider::Server => database
+            .server
+            .as_ref()
+            .map(|server| format!("on server {}", server.name)),
         Provider::External => database.external.as_ref().map(|external| {
             format!(
                 "external, by key {} of Secret {}",

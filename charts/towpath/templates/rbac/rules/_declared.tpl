@@ -1,12 +1,17 @@
-{{- /* What people declare is read; only its status is written, because Git may own the rest. Environments that Previews own are
-made here, and what became known of a Preview is noted in its annotations. */ -}}
+{{- /* What people declare is read; its spec is never written, because Git may own it. Environments that Previews own are made
+here, and what became known of a Preview is noted in its annotations. */ -}}
 {{- define "towpath.rules.declared" -}}
 - apiGroups: [towpath.dev]
   resources: [towpathapps]
   verbs: [list, watch]
 - apiGroups: [towpath.dev]
   resources: [environments]
-  verbs: [get, list, watch, create, patch, delete]
+  verbs: [get, list, watch]
+# A finalizer holds an Environment until its database on a shared server is dropped; those of Previews are made and deleted here.
+# RBAC cannot narrow this.
+- apiGroups: [towpath.dev]
+  resources: [environments]
+  verbs: [create, patch, delete]
 - apiGroups: [towpath.dev]
   resources: [previews]
   verbs: [get, list, watch, patch]

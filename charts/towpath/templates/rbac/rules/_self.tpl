@@ -16,7 +16,10 @@
 {{- range .Values.config.registries }}
 {{- $names = concat $names (compact (list .authSecret .caSecret)) }}
 {{- end }}
-# That key, and what the configuration names for registries.
+{{- range (.Values.config.postgres | default dict).servers }}
+{{- $names = append $names .secretRef.name }}
+{{- end }}
+# That key, and what the configuration names for registries and shared database servers.
 - apiGroups: [""]
   resources: [secrets]
   resourceNames: [{{ $names | uniq | join ", " }}]

@@ -1,0 +1,86 @@
+//! Drops a database and its roles: only those that carry the comment of their owner, which is read just before. What is gone
+//! already is done.
+
+use tokio_postgres::types::Type;
+
+use super::session::Session;
+use super::{Access, Failure, Identifier, Unwanted, provision};
+
+/// Drops all that is not wanted any more. It runs outside of the database that it drops, so that nothing in there is asked.
+pub async fn remove(admin: &Access, unwanted: &Unwanted) -> Result<(), Failure> {
+    let server = Session::open(admin).await?;
+    provision::lock(&server, &unwanted.database).await?;
+    // Both before anything is dropped: what is foreign is found while all of it still stands.
+    let databases = databases(&server, unwanted).await?;
+    let roles = roles(&server, unwanted).await?;
+    for role in &roles {
+        // Who is no superuser must be a member to end their connections.
+        provision::act_for(&server, role).await?;
+    }
+    server.run("SET statement_timeout = '25s'").await?;
+    for database in databases {
+        let name = database.quoted();
+        server
+            .run(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
+            .await?;
+    }
+    for role in roles {
+        let name = role.quoted();
+        // What it made elsewhere, in a database that lets everybody in, would keep it.
+        server.run(&format!("DROP OWNED BY {name}")).await?;
+        server.run(&format!("DROP ROLE IF EXISTS {name}")).await?;
+    }
+    Ok(())
+}
+
+/// The databases that carry the comment, and the one of that name that a crash left without one.
+async fn databases(server: &Session, unwanted: &Unwanted) -> Result<Vec<Identifier>, Failure> {
+    let (own, comment) = (unwanted.database.as_str(), unwanted.comment.as_str());
+    let rows = server
+        .rows(
+            "SELECT datname::text, shobj_description(oid, 'pg_database'), pg_get_userbyid(datdba) = current_user FROM pg_database \
+             WHERE datname::text = $1 OR shobj_description(oid, 'pg_database') = $2 ORDER BY 1",
+            &[(&own, Type::TEXT), (&comment, Type::TEXT)],
+        )
+        .await?;
+    let mut databases = Vec::new();
+    for row in &rows {
+        let name = identifier(server.get(row, 0)?)?;
+        let said: Option<String> = server.get(row, 1)?;
+        let made: bool = server.get(row, 2)?;
+        let ours = match said.as_deref() {
+            None | Some("") => name == unwanted.database,
+            Some(said) => said == comment && (unwanted.is_made)(name.as_str()),
+        };
+        if !ours || !made {
+            return Err(Failure::Refused(format!(
+                "the database {} is not dropped: it must carry the comment of this Environment and belong to '{}'",
+                name.quoted(),
+                server.at().user()
+            )));
+        }
+        databases.push(name);
+    }
+    Ok(databases)
+}
+
+/// The roles that carry the comment.
+async fn roles(server: &Session, unwanted: &Unwanted) -> Result<Vec<Identifier>, Failure> {
+    let comment = unwanted.comment.as_str();
+    let rows = server
+        .rows(
+            "SELECT rolname::text FROM pg_roles WHERE shobj_description(oid, 'pg_authid') = $1 AND NOT rolsuper ORDER BY 1",
+            &[(&comment, Type::TEXT)],
+        )
+        .await?;
+    let names = rows.iter().map(|row| identifier(server.get(row, 0)?));
+    let names: Vec<Identifier> = names.collect::<Result<_, Failure>>()?;
+    let made = names.into_iter();
+    Ok(made
+        .filter(|name| (unwanted.is_made)(name.as_str()))
+        .collect())
+}
+
+fn identifier(name: String) -> Result<Identifier, Failure> {
+    Identifier::new(name).map_err(Failure::Refused)
+}

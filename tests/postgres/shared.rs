@@ -1,0 +1,491 @@
+//! Databases on a shared server: made empty or from a golden one, and dropped when they carry their owner's comment.
+
+use std::time::{Duration, Instant};
+
+use towpath::build::shared as names;
+use towpath::postgres::{
+    Access, Databases, Failure, Ownership, Question, Servers, Unwanted, Wanted,
+};
+
+use crate::provision::assert_provided;
+use crate::server::{PASSWORD, Server};
+use crate::{as_owner, found, name, role, roles};
+
+const UID: &str = "0b51e9b2-5d6c-4c0e-9f0a-3f6e0c2b7a11";
+const OTHER: &str = "1c51e9b2-5d6c-4c0e-9f0a-3f6e0c2b7a22";
+
+fn comment(uid: &str) -> String {
+    let ownership = Ownership {
+        cluster: "production-1".into(),
+        kind: "Environment".into(),
+        namespace: "shop-previews".into(),
+        name: "shop-pr-42".into(),
+        uid: uid.into(),
+    };
+    ownership.to_string()
+}
+
+fn wanted(uid: &str) -> Wanted {
+    let database = names::database(uid);
+    Wanted {
+        owner: role(&names::owner(&database), "0wner-S3cret"),
+        app: role(&names::app(&database), "App-S3cret"),
+        database: name(&database),
+        comment: comment(uid),
+        adopts: None,
+        template: None,
+        connection_limit: Some(20),
+    }
+}
+
+fn unwanted(uid: &str) -> Unwanted {
+    Unwanted {
+        database: name(&names::database(uid)),
+        comment: comment(uid),
+        is_made: names::is_made,
+    }
+}
+
+/// A provisioner that is no superuser.
+async fn provisioner(server: &Server) -> Access {
+    let make = "CREATE ROLE provisioner LOGIN CREATEDB CREATEROLE PASSWORD 'p'";
+    let admin = server.superuser("postgres").await;
+    admin.batch_execute(make).await.expect("a role");
+    server.admin().as_role(&role("provisioner", "p"))
+}
+
+/// Names of what was made here, databases and roles.
+async fn left(server: &Server) -> Vec<String> {
+    let all = "SELECT datname::text FROM pg_database WHERE datname LIKE 'towpath%' \
+               UNION ALL SELECT rolname::text FROM pg_roles WHERE rolname LIKE 'towpath%' ORDER BY 1";
+    let rows = server.superuser("postgres").await.query(all, &[]).await;
+    let rows = rows.expect("names");
+    rows.iter().map(|row| row.get(0)).collect()
+}
+
+#[tokio::test]
+async fn an_empty_database_is_made_in_less_than_a_second_and_dropped() {
+    let server = Server::start().await;
+    let (admin, want) = (provisioner(&server).await, wanted(UID));
+    let begun = Instant::now();
+    let identity = Servers.provide(&admin, &want).await.expect("provided");
+    let took = begun.elapsed();
+    assert!(took < Duration::from_secs(1), "{took:?}");
+    assert_provided(&server, &want, &identity).await;
+    let limit = "SELECT datconnlimit FROM pg_database WHERE datname = $1";
+    let superuser = server.superuser("postgres").await;
+    let limit = superuser.query_one(limit, &[&want.database.as_str()]).await;
+    assert_eq!(limit.expect("a row").get::<_, i32>(0), 20);
+    let stranger = Servers.provide(&admin, &wanted(OTHER)).await;
+    stranger.expect("another one beside it");
+    let database = want.database.as_str();
+    let foreign = names::app(&names::database(OTHER));
+    let refused = server.connect(&foreign, "App-S3cret", database).await;
+    assert!(
+        refused.is_err(),
+        "one app does not reach another's database"
+    );
+
+    Servers
+        .remove(&admin, &unwanted(UID))
+        .await
+        .expect("dropped");
+    let rest = left(&server).await;
+    assert!(
+        rest.len() == 3 && rest.iter().all(|name| !name.starts_with(database)),
+        "{rest:?}"
+    );
+    Servers
+        .remove(&admin, &unwanted(UID))
+        .await
+        .expect("what is gone is done");
+    Servers
+        .remove(&admin, &unwanted(OTHER))
+        .await
+        .expect("dropped");
+    assert_eq!(left(&server).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn what_carries_another_comment_is_not_dropped() {
+    let server = Server::start().await;
+    let admin = server.admin();
+    let want = wanted(UID);
+    Servers.provide(&admin, &want).await.expect("provided");
+    let database = want.database.as_str();
+    let superuser = server.superuser("postgres").await;
+    for wrong in [
+        comment(OTHER),
+        comment(UID).replace("production-1", "production-2"),
+        comment(UID).replace("shop-previews", "other"),
+        comment(UID) + " ",
+        "of somebody else".to_owned(),
+    ] {
+        let change = format!("COMMENT ON DATABASE {database} IS '{wrong}'");
+        superuser.batch_execute(&change).await.expect("a comment");
+        let refusal = Servers.remove(&admin, &unwanted(UID)).await;
+        let why = refusal.expect_err("it is another's").to_string();
+        assert!(
+            why.contains("must carry the comment of this Environment"),
+            "{why}"
+        );
+        assert_eq!(left(&server).await.len(), 3);
+    }
+    // The comment alone is not enough: the name must be one that is made here, and the owner who drops.
+    let mine = comment(OTHER);
+    let precious = format!("CREATE DATABASE precious; COMMENT ON DATABASE precious IS '{mine}'");
+    for statement in precious.split("; ") {
+        superuser
+            .batch_execute(statement)
+            .await
+            .expect("a database");
+    }
+    assert!(Servers.remove(&admin, &unwanted(OTHER)).await.is_err());
+    let exists = superuser
+        .query("SELECT FROM pg_database WHERE datname = 'precious'", &[])
+        .await;
+    assert_eq!(exists.expect("rows").len(), 1);
+}
+
+#[tokio::test]
+async fn what_a_crash_left_without_a_comment_is_dropped() {
+    let server = Server::start().await;
+    let admin = provisioner(&server).await;
+    let database = names::database(UID);
+    let make = server
+        .connect("provisioner", "p", "postgres")
+        .await
+        .expect("a connection");
+    make.batch_execute(&format!("CREATE DATABASE {database}"))
+        .await
+        .expect("a database");
+    Servers
+        .remove(&admin, &unwanted(UID))
+        .await
+        .expect("dropped");
+    assert_eq!(left(&server).await, Vec::<String>::new());
+    // One that somebody else made is not.
+    let superuser = server.superuser("postgres").await;
+    superuser
+        .batch_execute(&format!("CREATE DATABASE {database}"))
+        .await
+        .expect("a database");
+    assert!(Servers.remove(&admin, &unwanted(UID)).await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_keeps_reconnecting_holds_nothing_up() {
+    let server = std::sync::Arc::new(Server::start().await);
+    let (admin, want) = (provisioner(&server).await, wanted(UID));
+    Servers.provide(&admin, &want).await.expect("provided");
+    let clients = [&want.app, &want.owner].map(|role| {
+        let (server, user) = (server.clone(), role.name.as_str().to_owned());
+        let password = if user.ends_with("_app") {
+            "App-S3cret"
+        } else {
+            "0wner-S3cret"
+        };
+        let database = want.database.as_str().to_owned();
+        tokio::spawn(async move {
+            loop {
+                if let Ok(client) = server.connect(&user, password, &database).await {
+                    _ = client.batch_execute("SELECT pg_sleep(60)").await;
+                }
+            }
+        })
+    });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let removed = Servers.remove(&admin, &unwanted(UID)).await;
+    clients.iter().for_each(tokio::task::JoinHandle::abort);
+    removed.expect("dropped");
+    assert_eq!(left(&server).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_hostile_database_gains_nothing() {
+    let server = Server::start().await;
+    let (admin, want) = (provisioner(&server).await, wanted(UID));
+    Servers.provide(&admin, &want).await.expect("provided");
+    let owner = want.owner.name.as_str();
+    let inside = server
+        .connect(owner, "0wner-S3cret", want.database.as_str())
+        .await
+        .expect("logs in");
+    let trap = "CREATE FUNCTION public.trap() RETURNS text LANGUAGE plpgsql AS $$ BEGIN \
+                EXECUTE format('ALTER ROLE %I CREATEDB', session_user); RETURN 'x'; END $$; \
+                CREATE FUNCTION public.evil(text, text) RETURNS boolean LANGUAGE sql AS 'SELECT public.trap() IS NOT NULL'; \
+                CREATE OPERATOR public.= (LEFTARG = text, RIGHTARG = text, FUNCTION = public.evil); \
+                CREATE FUNCTION public.shobj_description(oid, text) RETURNS text LANGUAGE sql AS 'SELECT public.trap()'; \
+                CREATE FUNCTION public.shobj_description(oid, name) RETURNS text LANGUAGE sql AS 'SELECT public.trap()'; \
+                CREATE FUNCTION public.current_setting(text) RETURNS text LANGUAGE sql AS 'SELECT public.trap()'; \
+                CREATE VIEW public.pg_roles AS SELECT public.trap() AS rolname; \
+                CREATE VIEW public.pg_database AS SELECT public.trap() AS datname";
+    inside
+        .batch_execute(trap)
+        .await
+        .expect("it may do that in its own database");
+    let event = "CREATE EVENT TRIGGER t ON ddl_command_start EXECUTE FUNCTION public.trap()";
+    assert!(
+        inside.batch_execute(event).await.is_err(),
+        "event triggers are for superusers"
+    );
+    for set in [
+        format!("COMMENT ON DATABASE {} IS 'x'", want.database.quoted()),
+        format!("COMMENT ON ROLE {} IS 'x'", want.owner.name.quoted()),
+        format!(
+            "ALTER DATABASE {} OWNER TO {}",
+            want.database.quoted(),
+            want.owner.name.quoted()
+        ),
+        format!(
+            "ALTER DATABASE {} CONNECTION LIMIT -1",
+            want.database.quoted()
+        ),
+    ] {
+        assert!(inside.batch_execute(&set).await.is_err(), "{set}");
+    }
+    // Newer servers let it write down what it may not do, and older ones refuse.
+    for role in ["postgres", "provisioner", "pg_read_all_data"] {
+        let act = format!(
+            "ALTER ROLE {owner} IN DATABASE {} SET role = {role}",
+            want.database.quoted()
+        );
+        _ = inside.batch_execute(&act).await;
+    }
+    drop(inside);
+    let identity = Servers
+        .provide(&admin, &want)
+        .await
+        .expect("provided again");
+    let question = Question {
+        roles: Some(roles(&want)),
+        record: true,
+        ..Question::default()
+    };
+    let seen = found(
+        Servers
+            .look(&as_owner(&server.admin(), &want), &question)
+            .await,
+    );
+    assert_eq!(seen.identity, identity);
+    let powers = "SELECT count(*) FROM pg_roles WHERE rolname LIKE 'towpath%' AND (rolsuper OR rolcreatedb OR rolcreaterole)";
+    let powers = server
+        .superuser("postgres")
+        .await
+        .query_one(powers, &[])
+        .await;
+    assert_eq!(powers.expect("a count").get::<_, i64>(0), 0);
+    Servers
+        .remove(&admin, &unwanted(UID))
+        .await
+        .expect("dropped");
+    assert_eq!(left(&server).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn what_a_role_made_elsewhere_does_not_keep_it() {
+    let server = Server::start().await;
+    let (admin, want) = (provisioner(&server).await, wanted(UID));
+    Servers.provide(&admin, &want).await.expect("provided");
+    let superuser = server.superuser("postgres").await;
+    let open = "GRANT CREATE ON SCHEMA public TO PUBLIC";
+    superuser
+        .batch_execute(open)
+        .await
+        .expect("an old server lets everybody in");
+    let outside = server
+        .connect(want.owner.name.as_str(), "0wner-S3cret", "postgres")
+        .await;
+    let outside = outside.expect("it may connect there");
+    outside
+        .batch_execute("CREATE TABLE left_behind (id int)")
+        .await
+        .expect("a table");
+    Servers
+        .remove(&admin, &unwanted(UID))
+        .await
+        .expect("dropped");
+    assert_eq!(left(&server).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn an_adopted_database_is_found_by_its_comment() {
+    let server = Server::start().await;
+    let (admin, mut want) = (provisioner(&server).await, wanted(UID));
+    let identity = Servers.provide(&admin, &want).await.expect("provided");
+    want.comment = comment(OTHER);
+    assert_eq!(
+        Servers.provide(&admin, &want).await,
+        Ok(identity),
+        "the same name, another uid"
+    );
+    // Who had it before drops nothing any more: it carries another's comment.
+    assert!(Servers.remove(&admin, &unwanted(UID)).await.is_err());
+    Servers
+        .remove(&admin, &unwanted(OTHER))
+        .await
+        .expect("dropped");
+    assert_eq!(left(&server).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn no_password_is_logged_when_databases_come_and_go() {
+    let server = Server::start().await;
+    let (admin, want) = (provisioner(&server).await, wanted(UID));
+    Servers.provide(&admin, &want).await.expect("provided");
+    Servers
+        .remove(&admin, &unwanted(UID))
+        .await
+        .expect("dropped");
+    let log = server.log();
+    assert!(
+        log.contains("CREATE ROLE") && log.contains("WITH (FORCE)"),
+        "{log}"
+    );
+    for secret in [PASSWORD, "0wner-S3cret", "App-S3cret"] {
+        assert!(!log.contains(secret), "{secret} is in the log");
+    }
+}
+
+/// A golden database: its objects belong to a role that cannot log in.
+async fn golden(server: &Server) {
+    let superuser = server.superuser("postgres").await;
+    for statement in [
+        "CREATE ROLE shop_group NOLOGIN",
+        "GRANT shop_group TO provisioner WITH ADMIN OPTION",
+        "CREATE DATABASE shop_template OWNER provisioner",
+    ] {
+        superuser.batch_execute(statement).await.expect(statement);
+    }
+    let inside = server.superuser("shop_template").await;
+    let content = "ALTER SCHEMA public OWNER TO shop_group; SET ROLE shop_group; \
+                   CREATE TABLE goods (id serial PRIMARY KEY, name text); \
+                   INSERT INTO goods (name) SELECT 'thing ' || n FROM generate_series(1, 1000) n";
+    inside.batch_execute(content).await.expect("content");
+    drop(inside);
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let close = "ALTER DATABASE shop_template WITH IS_TEMPLATE true ALLOW_CONNECTIONS false";
+    superuser
+        .batch_execute(close)
+        .await
+        .expect("it refuses connections");
+}
+
+fn from_template(uid: &str) -> Wanted {
+    Wanted {
+        template: Some(name("shop_template")),
+        ..wanted(uid)
+    }
+}
+
+#[tokio::test]
+async fn a_golden_database_is_copied_with_its_content() {
+    let server = Server::start().await;
+    let admin = provisioner(&server).await;
+    golden(&server).await;
+    let want = from_template(UID);
+    let begun = Instant::now();
+    let identity = Servers.provide(&admin, &want).await.expect("provided");
+    let took = begun.elapsed();
+    assert!(took < Duration::from_secs(2), "{took:?}");
+    assert_eq!(Servers.provide(&admin, &want).await, Ok(identity.clone()));
+    assert_provided(&server, &want, &identity).await;
+    let (owner, app, database) = (
+        want.owner.name.as_str(),
+        want.app.name.as_str(),
+        want.database.as_str(),
+    );
+    let migration = server
+        .connect(owner, "0wner-S3cret", database)
+        .await
+        .expect("logs in");
+    let change = "ALTER TABLE goods ADD price int; CREATE TABLE orders (id serial PRIMARY KEY)";
+    migration
+        .batch_execute(change)
+        .await
+        .expect("it migrates what was copied");
+    let serving = server
+        .connect(app, "App-S3cret", database)
+        .await
+        .expect("logs in");
+    let work = "INSERT INTO goods (name) VALUES ('new'); INSERT INTO orders DEFAULT VALUES; UPDATE goods SET price = 1";
+    serving
+        .batch_execute(work)
+        .await
+        .expect("it reads and writes");
+    // Another copy is its own: its owner, of the same group, does not get in here.
+    let other = from_template(OTHER);
+    Servers.provide(&admin, &other).await.expect("provided");
+    assert!(
+        server
+            .connect(other.owner.name.as_str(), "0wner-S3cret", database)
+            .await
+            .is_err()
+    );
+    for uid in [UID, OTHER] {
+        Servers
+            .remove(&admin, &unwanted(uid))
+            .await
+            .expect("dropped");
+    }
+    assert_eq!(left(&server).await, Vec::<String>::new());
+    let superuser = server.superuser("postgres").await;
+    let kept = superuser
+        .query(
+            "SELECT FROM pg_database WHERE datname = 'shop_template'",
+            &[],
+        )
+        .await;
+    assert_eq!(kept.expect("rows").len(), 1, "the golden one stays");
+}
+
+#[tokio::test]
+async fn a_template_must_be_one() {
+    let server = Server::start().await;
+    let admin = provisioner(&server).await;
+    golden(&server).await;
+    let superuser = server.superuser("postgres").await;
+    let mut want = from_template(UID);
+    let refused = |answer: Result<_, Failure>| match answer {
+        Err(Failure::Refused(why)) => why,
+        other => panic!("it was not refused: {other:?}"),
+    };
+    superuser
+        .batch_execute("ALTER DATABASE shop_template ALLOW_CONNECTIONS true")
+        .await
+        .expect("open");
+    let why = refused(Servers.provide(&admin, &want).await);
+    assert!(
+        why.contains("must be one that refuses connections"),
+        "{why}"
+    );
+    let inside = server.superuser("shop_template").await;
+    inside
+        .batch_execute("CREATE TABLE strange (id int)")
+        .await
+        .expect("a table of the superuser's");
+    superuser
+        .batch_execute("ALTER DATABASE shop_template ALLOW_CONNECTIONS false")
+        .await
+        .expect("closed");
+    let busy = Servers.provide(&admin, &want).await;
+    assert!(
+        matches!(&busy, Err(Failure::Busy(why)) if why.contains("is in use")),
+        "{busy:?}"
+    );
+    drop(inside);
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let why = refused(Servers.provide(&admin, &want).await);
+    assert!(
+        why.contains("must belong to one role") && why.contains("postgres, shop_group"),
+        "{why}"
+    );
+    want.template = Some(name("nowhere"));
+    let why = refused(Servers.provide(&admin, &want).await);
+    assert!(why.contains("the template \"nowhere\" must exist"), "{why}");
+    want.template = None;
+    Servers
+        .provide(&admin, &want)
+        .await
+        .expect("nothing wrong is left behind");
+}
