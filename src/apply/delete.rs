@@ -4,7 +4,7 @@ use either::Either;
 use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment, StatefulSet};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, Service};
-use k8s_openapi::api::networking::v1::{Ingress, NetworkPolicy};
+use k8s_openapi::api::networking::v1::Ingress;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::ResourceExt;
 use kube::api::{DeleteParams, Preconditions};
@@ -31,7 +31,6 @@ impl Writer<'_> {
             "Ingress" => self.delete_one::<Ingress>(name, uid).await,
             "Job" => self.delete_one::<Job>(name, uid).await,
             "ConfigMap" => self.delete_one::<ConfigMap>(name, uid).await,
-            "NetworkPolicy" => self.delete_one::<NetworkPolicy>(name, uid).await,
             "Environment" => self.delete_one::<Environment>(name, uid).await,
             kind => Err(Stop::Refused(
                 Reason::InternalError,

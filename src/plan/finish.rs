@@ -166,7 +166,6 @@ fn owned(seen: &SeenEnvironment) -> Vec<(Key, String)> {
         .chain(of("Ingress", children.ingresses.values()))
         .chain(of("Service", children.services.values()))
         .chain(of("PodDisruptionBudget", children.budgets.values()))
-        .chain(of("NetworkPolicy", children.network_policies.values()))
         .chain(of("Deployment", children.deployments.values()))
         .chain(of("ConfigMap", children.config_maps.values()))
         .chain(of("Job", children.jobs.values()).filter(|(key, _)| !running(key)))

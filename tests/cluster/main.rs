@@ -24,6 +24,7 @@ mod faults;
 mod healing;
 mod kills;
 mod modes;
+mod previews;
 mod rendering;
 mod secrets;
 mod story;

@@ -13,10 +13,10 @@
 - apiGroups: [policy]
   resources: [poddisruptionbudgets]
   verbs: [get, list, watch, create, patch, delete]
-# Previews reach nothing but what they need.
+# Previews reach nothing but what they need. A policy goes by its owner reference only.
 - apiGroups: [networking.k8s.io]
   resources: [networkpolicies]
-  verbs: [get, list, watch, create, patch, delete]
+  verbs: [get, list, watch, create, patch]
 # A migration is made once and never changed.
 - apiGroups: [batch]
   resources: [jobs]
