@@ -79,6 +79,10 @@ impl Declared {
         all(&self.apps, world);
         all(&self.environments, world);
         all(&self.previews, world);
+        // What follows is about Environments: those of Previews are there from the beginning.
+        for name in world.previews() {
+            world.pass_preview(&name);
+        }
     }
 }
 

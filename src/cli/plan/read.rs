@@ -7,21 +7,21 @@ use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment, StatefulSet};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Secret, Service};
-use k8s_openapi::api::networking::v1::Ingress;
+use k8s_openapi::api::networking::v1::{Ingress, NetworkPolicy};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::api::ListParams;
 use kube::{Api, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 
 use super::forecast::Assumptions;
-use crate::api::{App, Environment, labels};
+use crate::api::{App, Environment, Preview, labels};
 use crate::build::http_route::HttpRoute;
 use crate::cli::cluster::{Cluster, Refusal};
 use crate::cli::declared::Declared;
 use crate::cli::exit::Failure;
 use crate::cli::get::selector;
 use crate::config::Config;
-use crate::observe::routing;
+use crate::observe::{controller, routing};
 use crate::plan::questions::{self, Names};
 use crate::simulate::World;
 use crate::simulate::store::Stored;
@@ -59,16 +59,24 @@ impl Reader<'_> {
         let apps: Vec<App> = self.all().await?;
         apps.into_iter()
             .for_each(|app| self.world.store.load(free(app)));
+        let previews: Vec<Preview> = self.all().await?;
+        let named = declared.previews.iter().map(ResourceExt::name_any);
         let mut concerned: BTreeSet<String> = declared
             .environments
             .iter()
             .map(ResourceExt::name_any)
+            .chain(named)
             .collect();
+        for preview in &previews {
+            if concerned.contains(&preview.name_any()) {
+                self.world.store.load(free(preview.clone()));
+            }
+        }
         for environment in environments {
             let name = environment.name_any();
             if concerned.contains(&name) || self.is_concerned(&environment, declared) {
                 concerned.insert(name);
-                self.world.store.load(free(environment));
+                self.environment(environment, &previews);
             } else {
                 self.world.neighbours.push(environment.into());
             }
@@ -80,6 +88,19 @@ impl Reader<'_> {
         self.config().await?;
         self.world.resume();
         Ok(())
+    }
+
+    /// An Environment, and with it the Preview that owns it.
+    fn environment(&mut self, environment: Environment, previews: &[Preview]) {
+        let owner = controller(&environment).map(|owner| &owner.uid);
+        let mut previews = previews.iter();
+        match previews.find(|preview| preview.metadata.uid.as_ref() == owner) {
+            Some(preview) if owner.is_some() => {
+                self.world.store.load(free(preview.clone()));
+                self.world.store.load(environment);
+            }
+            _ => self.world.store.load(free(environment)),
+        }
     }
 
     /// The Environments of the namespace; those of others are neighbours, which may hold a host.
@@ -138,6 +159,7 @@ impl Reader<'_> {
         self.load::<Deployment>(name).await?;
         self.load::<StatefulSet>(name).await?;
         self.load::<Service>(name).await?;
+        self.load::<NetworkPolicy>(name).await?;
         self.load::<PodDisruptionBudget>(name).await?;
         self.load::<HttpRoute>(name).await?;
         self.load::<Ingress>(name).await?;
@@ -216,10 +238,13 @@ impl Reader<'_> {
             Err(Refusal::Silent(why)) => return Err(Refusal::Silent(why)),
             Err(_) => Vec::new(),
         };
-        let texts = maps
-            .iter()
-            .filter_map(|map| map.data.as_ref()?.get("towpath.yaml"));
-        let config = texts.filter_map(|text| Config::parse(text).ok()).next();
+        let read = |map: &ConfigMap| {
+            let text = map.data.as_ref()?.get("towpath.yaml")?;
+            let mut config = Config::parse(text).ok()?;
+            config.namespace = map.namespace().unwrap_or_default();
+            Some(config)
+        };
+        let config = maps.iter().find_map(read);
         let Some(config) = config else {
             self.assumptions.config = true;
             return Ok(());

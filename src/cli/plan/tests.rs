@@ -65,6 +65,8 @@ fn resumed(cluster: &World) -> World {
     world.store.now = store.now;
     load(&store.apps, &mut world, as_is);
     load(&store.environments, &mut world, as_is);
+    load(&store.previews, &mut world, as_is);
+    load(&store.network_policies, &mut world, as_is);
     load(&store.config_maps, &mut world, as_is);
     load(&store.secrets, &mut world, as_is);
     load(&store.volumes, &mut world, as_is);
@@ -151,6 +153,13 @@ fn an_update_says_what_is_migrated_and_which_pods_are_replaced() {
     check_after(&["shop"], "components-come-and-go");
     check_after(&["shop"], "replicas");
     check_after(&["shop"], "replicas-and-an-update");
+}
+
+#[test]
+fn a_pull_request_is_planned_as_its_environment() {
+    let text = planned(empty(), "a-pull-request", &offline());
+    check("a-pull-request-offline", &text);
+    check_after(&["a-pull-request"], "a-pull-request");
 }
 
 #[test]
