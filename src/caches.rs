@@ -289,6 +289,14 @@ impl Caches {
         self.triggers.look(place);
     }
 
+    /// An Environment was deleted here, perhaps one of a Preview: that has its name. No watch tells of it any more.
+    pub fn cleared(&self, place: &Place) {
+        if self.previews.get(place).is_some() {
+            self.preview_triggers.look(place);
+        }
+        self.look_at_queued();
+    }
+
     /// A place may be free for previews that have no Environment yet.
     fn look_at_queued(&self) {
         let waits = |place: &&Place| self.environments.get(place).is_none();

@@ -192,15 +192,6 @@ fn twenty() -> u16 {
 }
 
 impl PostgresServer {
-    /// The addresses of the server, as far as they are named: a name may lead anywhere.
-    pub fn cidrs(&self) -> Vec<String> {
-        match self.host.as_deref().and_then(|host| host.parse().ok()) {
-            Some(IpAddr::V4(address)) => vec![format!("{address}/32")],
-            Some(IpAddr::V6(address)) => vec![format!("{address}/128")],
-            None => vec!["0.0.0.0/0".to_owned(), "::/0".to_owned()],
-        }
-    }
-
     /// A server that every namespace may use, whose URL is in this Secret.
     pub fn for_all(name: &str, secret: &str) -> Self {
         Self {
@@ -248,6 +239,15 @@ impl Postgres {
     /// The shared server of that name.
     pub fn server(&self, name: &str) -> Option<&PostgresServer> {
         self.servers.iter().find(|known| known.name == name)
+    }
+}
+
+/// The addresses of a host, as far as it is one: a name may lead anywhere.
+pub fn cidrs(host: &str) -> Vec<String> {
+    match host.parse() {
+        Ok(IpAddr::V4(address)) => vec![format!("{address}/32")],
+        Ok(IpAddr::V6(address)) => vec![format!("{address}/128")],
+        Err(_) => vec!["0.0.0.0/0".to_owned(), "::/0".to_owned()],
     }
 }
 

@@ -40,7 +40,25 @@ impl Writer<'_> {
     /// Applies an Environment that a Preview owns, or puts what it shall be in the place of what it is: nobody else writes it.
     pub(super) async fn stamp(&self, change: &Change<Environment>) -> Result<(), Stop> {
         match &change.live {
-            Some(live) => self.replace(&*change.object, &live.uid).await?,
+            Some(live) => {
+                // Who puts something else there each time, such as a webhook, is not fought.
+                let wanted = crate::build::hash::of(&change.object.spec, 16);
+                let path = format!("/spec as {wanted}");
+                let mark = [crate::seen::addition(
+                    "Environment",
+                    &change.object.name_any(),
+                    &path,
+                )];
+                if !locked(&self.memory.foreign).remove(&mark, self.ctx.now()) {
+                    tracing::warn!(
+                        namespace = self.namespace,
+                        ?mark,
+                        "somebody else changes it each time: it is left"
+                    );
+                    return Ok(());
+                }
+                self.replace(&*change.object, &live.uid).await?;
+            }
             None => self.change(change).await?,
         }
         // What a watch tells of own writes concerns nobody; this one does.

@@ -31,7 +31,11 @@ impl Writer<'_> {
             "Ingress" => self.delete_one::<Ingress>(name, uid).await,
             "Job" => self.delete_one::<Job>(name, uid).await,
             "ConfigMap" => self.delete_one::<ConfigMap>(name, uid).await,
-            "Environment" => self.delete_one::<Environment>(name, uid).await,
+            "Environment" => {
+                self.delete_one::<Environment>(name, uid).await?;
+                self.ctx.caches.cleared(&self.place(name));
+                Ok(())
+            }
             kind => Err(Stop::Refused(
                 Reason::InternalError,
                 format!("The controller cannot delete {kind} {name}"),

@@ -43,6 +43,7 @@ impl Writer<'_> {
         if self.owner.meta().deletion_timestamp.is_some() && finalizers.is_empty() {
             let shelf = &self.ctx.caches.environments;
             shelf.deleted(&self.place(name), uid);
+            self.ctx.caches.cleared(&self.place(name));
         }
         Ok(())
     }

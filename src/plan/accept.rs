@@ -54,6 +54,7 @@ pub fn accept(seen: &SeenEnvironment) -> Result<Effective, Gate> {
         Seen::Unknown(why) => return Err(Gate::new(Reason::NoAnswer, why.clone())),
     };
     let effective = declared(&seen.environment, app, &seen.config)?;
+    previewed::begins_anew(seen)?;
     match seen.taken_hosts.iter().next() {
         Some((host, holder)) => Err(Gate::new(
             Reason::HostTaken,
@@ -84,11 +85,7 @@ pub fn declared(
     let app = &previewed::app(environment, app);
     let spec = &app.spec;
     known_components(environment, spec)?;
-    let components = spec
-        .components
-        .iter()
-        .map(|component| overridden(environment, spec, component));
-    let components: Vec<Component> = components.collect();
+    let components = components(environment, spec);
     previewed::fits(environment, app, &components)?;
     components
         .iter()
@@ -132,6 +129,14 @@ fn known_components(environment: &Environment, spec: &AppSpec) -> Result<(), Gat
         ))),
         None => Ok(()),
     }
+}
+
+/// The components of an App as they run here.
+pub(super) fn components(environment: &Environment, spec: &AppSpec) -> Vec<Component> {
+    let components = spec.components.iter();
+    components
+        .map(|component| overridden(environment, spec, component))
+        .collect()
 }
 
 /// The component as it runs here. The later and narrower wins: App, component, Environment, Environment's component.

@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::ResourceExt;
 use serde_json::{Value, json};
 
-use super::accept::Effective;
+use super::accept::{self, Effective};
 use super::previewed;
 use super::{Gate, defaults, render};
 use crate::api::environment::AppSeen;
@@ -85,6 +85,10 @@ fn content(seen: &SeenEnvironment, effective: &Effective, decided: &Decided) -> 
         .collect();
     let mut app = serde_json::to_value(&effective.app.spec).unwrap_or_default();
     defaults::strip_app(&mut app);
+    // How previews look concerns no other Environment, and reaches those of previews by their own spec.
+    if let Some(app) = app.as_object_mut() {
+        app.remove("preview");
+    }
     let mut overrides = serde_json::to_value(&spec.components).unwrap_or_default();
     for list in [app.get_mut("components"), Some(&mut overrides)] {
         for component in list.and_then(Value::as_array_mut).into_iter().flatten() {
@@ -141,37 +145,23 @@ pub fn names(environment: &Environment, app: Option<&App>) -> Names {
     {
         names.secrets.insert(external.secret_ref.name.clone());
     }
-    let here = &environment.spec;
-    let overrides = here.components.iter().flat_map(|entry| &entry.env);
-    let sources = here.components.iter().flat_map(|entry| &entry.env_from);
-    collect(
-        &mut names,
-        here.env.iter().chain(overrides),
-        here.env_from.iter().chain(sources),
-    );
-    if let Some(app) = app.map(|app| previewed::chosen(environment, app)) {
-        let env = app
-            .spec
-            .components
-            .iter()
-            .flat_map(|component| &component.env);
-        let env_from = app
-            .spec
-            .components
-            .iter()
-            .flat_map(|component| &component.env_from);
+    let Some(app) = app.map(|app| previewed::chosen(environment, app)) else {
+        let here = &environment.spec;
+        let overrides = here.components.iter().flat_map(|entry| &entry.env);
+        let sources = here.components.iter().flat_map(|entry| &entry.env_from);
         collect(
             &mut names,
-            app.spec.env.iter().chain(env),
-            app.spec.env_from.iter().chain(env_from),
+            here.env.iter().chain(overrides),
+            here.env_from.iter().chain(sources),
         );
-        names.secrets.extend(
-            app.spec
-                .image_pull_secrets
-                .iter()
-                .map(|secret| secret.name.clone()),
-        );
+        return names;
+    };
+    // What a narrower variable of the same name replaces is read by nobody.
+    for component in &accept::components(environment, &app.spec) {
+        collect(&mut names, component.env.iter(), component.env_from.iter());
     }
+    let pull = app.spec.image_pull_secrets.iter();
+    names.secrets.extend(pull.map(|secret| secret.name.clone()));
     names
 }
 

@@ -5,7 +5,7 @@ mod dedicated;
 mod shared;
 
 pub use dedicated::spec as dedicated_spec;
-pub use shared::unwanted;
+pub use shared::{dial, unwanted};
 
 use jiff::SignedDuration;
 use kube::ResourceExt;

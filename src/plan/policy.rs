@@ -1,13 +1,17 @@
 //! What the pods of a preview may reach, and who may reach them.
 
+use std::collections::BTreeSet;
+
 use kube::ResourceExt;
 
+use super::accept::Effective;
 use super::situation::Situation;
-use super::{Action, Key, Plan, diff};
+use super::{Action, Key, Plan, database, diff};
 use crate::api::template::Egress;
-use crate::api::{ConditionType, Environment, Role};
-use crate::build::{network_policy, postgres};
-use crate::config::Config;
+use crate::api::{ConditionType, Role};
+use crate::build::network_policy;
+use crate::config;
+use crate::seen::SeenEnvironment;
 
 /// The stage that asks for it: before anything of a preview runs.
 const STAGE: ConditionType = ConditionType::Accepted;
@@ -20,15 +24,14 @@ pub fn keep(situation: &Situation<'_>, plan: &mut Plan) {
     };
     let name = crate::build::names::policy(&seen.environment.name_any());
     let live = seen.children.network_policies.get(&name);
-    let Ok(effective) = &situation.effective else {
+    let to_server = to_server(seen);
+    let (Ok(effective), Some(to_server)) = (&situation.effective, to_server) else {
         plan.wanted.insert(Key::new("NetworkPolicy", name));
         return;
     };
-    let web = effective.components.iter();
-    let web = web.filter(|component| component.role == Role::Web);
-    let ports: Vec<i32> = web.filter_map(|component| component.port).collect();
+    let ports = ports(situation, effective);
     let mut egress = preview.egress.clone();
-    egress.extend(to_server(&seen.environment, &seen.config));
+    egress.extend(to_server);
     let object =
         network_policy::preview(&seen.environment, &ports, &egress, &seen.config.namespace);
     let change = diff::change(
@@ -45,19 +48,36 @@ pub fn keep(situation: &Situation<'_>, plan: &mut Plan) {
     );
 }
 
-/// The way to the shared server of the database. Its address is named where the configuration gives one; a name leads
-/// anywhere, and the port alone is named.
-fn to_server(environment: &Environment, config: &Config) -> Vec<Egress> {
-    let database = environment.spec.database.as_ref();
-    let named = database.and_then(|database| database.server.as_ref());
-    let Some(server) = named.and_then(|named| config.postgres.server(&named.name)) else {
-        return Vec::new();
-    };
-    let ports = vec![i32::from(server.port.unwrap_or(postgres::PORT))];
-    let cidrs = server.cidrs();
-    let egress = cidrs.into_iter().map(|cidr| Egress {
+/// The ports of Web components: as they are declared, and of what serves or is on its way.
+fn ports(situation: &Situation<'_>, effective: &Effective) -> Vec<i32> {
+    let declared = effective.components.iter();
+    let declared = declared.map(|component| (component.role, component.port));
+    let revisions = [
+        situation.serving,
+        situation.held(),
+        situation.target.as_ref(),
+    ];
+    let revisions = revisions.into_iter().flatten();
+    let rendered = revisions.flat_map(|revision| &revision.decided.components);
+    let rendered = rendered.map(|component| (component.role, component.port));
+    let web = declared
+        .chain(rendered)
+        .filter(|(role, _)| *role == Role::Web);
+    let ports: BTreeSet<i32> = web.filter_map(|(_, port)| port).collect();
+    ports.into_iter().collect()
+}
+
+/// The way to the shared server of the database. An address is named; a name leads anywhere, and the port alone is named.
+/// `None`: nobody knows it now.
+fn to_server(seen: &SeenEnvironment) -> Option<Vec<Egress>> {
+    let database = seen.environment.spec.database.as_ref();
+    if database.is_none_or(|database| database.server.is_none()) {
+        return Some(Vec::new());
+    }
+    let (host, port) = database::dial(seen)?;
+    let egress = config::cidrs(&host).into_iter().map(|cidr| Egress {
         cidr,
-        ports: ports.clone(),
+        ports: vec![i32::from(port)],
     });
-    egress.collect()
+    Some(egress.collect())
 }

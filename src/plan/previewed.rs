@@ -4,12 +4,14 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use kube::ResourceExt;
+use kube::{Resource, ResourceExt};
 
 use super::{Gate, diff};
 use crate::api::app::{App, Component};
 use crate::api::environment::{Environment, PreviewOf};
 use crate::api::shared::{ResourceList, Resources};
+use crate::api::{Reason, labels};
+use crate::seen::{Hidden, SeenEnvironment};
 
 /// What a container of a preview may use where nobody says it.
 const CPU: &str = "1";
@@ -97,6 +99,41 @@ fn reads_what_it_may(preview: &PreviewOf, app: &App, component: &Component) -> R
             secret.name,
             app.name_any()
         ))),
+        None => Ok(()),
+    }
+}
+
+/// A preview has no data but its own: what was kept for an Environment of its name is somebody else's.
+pub fn begins_anew(seen: &SeenEnvironment) -> Result<(), Gate> {
+    fn kept<'a, K: Resource + 'a>(
+        mut objects: impl Iterator<Item = &'a Arc<K>>,
+        environment: &Environment,
+    ) -> Option<String> {
+        let is_kept = |object: &&Arc<K>| {
+            let mut owners = object.meta().owner_references.iter().flatten();
+            object.labels().contains_key(labels::DATA)
+                && !owners.any(|owner| Some(&owner.uid) == environment.metadata.uid.as_ref())
+        };
+        objects.find(is_kept).map(|object| object.name_any())
+    }
+    let environment = &seen.environment;
+    if environment.spec.preview.is_none() {
+        return Ok(());
+    }
+    let children = &seen.children;
+    let volume = kept(children.volumes.values(), environment)
+        .map(|name| format!("PersistentVolumeClaim '{name}'"));
+    let secret = || {
+        let secrets = children.secrets.values().map(|Hidden(secret)| secret);
+        kept(secrets, environment).map(|name| format!("Secret '{name}'"))
+    };
+    match volume.or_else(secret) {
+        Some(what) => Err(Gate::new(
+            Reason::NameTaken,
+            format!(
+                "{what} was kept for an Environment of this name, and a preview must not have its data; give the Preview another name"
+            ),
+        )),
         None => Ok(()),
     }
 }

@@ -5,8 +5,9 @@ use kube::core::ObjectMeta;
 use kube::{Resource, ResourceExt};
 
 use super::{Action, Gate, Key, Plan, database, finish, stages, tokens};
+use crate::api::environment::DeletionPolicy;
 use crate::api::{ConditionType, Environment, Reason, labels};
-use crate::seen::SeenEnvironment;
+use crate::seen::{Hidden, SeenEnvironment};
 
 /// A step of taking down. `None`: it is done.
 pub type Step = fn(&SeenEnvironment, &mut Plan) -> Option<Gate>;
@@ -32,6 +33,11 @@ pub fn environment(seen: &SeenEnvironment) -> Plan {
     let leaving = Gate::new(Reason::Deleting, "The Environment is on its way out");
     let mut plan = finish::only(seen, leaving);
     if tokens::fresh(seen, labels::LET_GO).is_some() {
+        let_go(seen, &mut plan);
+        return plan;
+    }
+    if seen.environment.spec.deletion_policy == DeletionPolicy::Retain {
+        keep_data(seen, &mut plan);
         let_go(seen, &mut plan);
         return plan;
     }
@@ -91,6 +97,21 @@ pub fn way_out(environment: &ObjectMeta) -> String {
         labels::LET_GO,
         environment.uid.as_deref().unwrap_or_default()
     )
+}
+
+/// The policy was another one when the finalizer was put on: the Secrets of the database stay with it.
+fn keep_data(seen: &SeenEnvironment, plan: &mut Plan) {
+    for (name, Hidden(secret)) in &seen.children.secrets {
+        let owned = !secret.owner_references().is_empty();
+        if owned && secret.labels().contains_key(labels::DATA) {
+            let action = Action::Own {
+                key: Key::new("Secret", name),
+                uid: secret.uid().unwrap_or_default(),
+                owners: Vec::new(),
+            };
+            plan.push(ConditionType::DatabaseReady, action);
+        }
+    }
 }
 
 /// Nobody waits for the database any more.

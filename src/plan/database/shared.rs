@@ -106,6 +106,21 @@ fn admin(seen: &SeenEnvironment) -> Result<Access, Gate> {
     }
 }
 
+/// Where apps reach the server. `None`: nobody knows it now.
+pub fn dial(seen: &SeenEnvironment) -> Option<(String, u16)> {
+    let named = spec(&seen.environment)?;
+    let server = seen.config.postgres.server(&named.name)?;
+    let (host, port) = match (&server.host, server.port, &seen.server) {
+        (Some(host), Some(port), _) => return Some((host.clone(), port)),
+        (_, _, Some(Ok(admin))) => admin.endpoint(),
+        _ => return None,
+    };
+    Some((
+        server.host.clone().unwrap_or(host),
+        server.port.unwrap_or(port),
+    ))
+}
+
 fn reachable(seen: &SeenEnvironment, admin: Access) -> Option<Site> {
     let spec = spec(&seen.environment)?;
     let server = seen.config.postgres.server(&spec.name)?;
@@ -123,11 +138,7 @@ fn reachable(seen: &SeenEnvironment, admin: Access) -> Option<Site> {
         },
         connection_limit: Some(server.connection_limit),
     };
-    let (host, port) = admin.endpoint();
-    let dial = (
-        server.host.clone().unwrap_or(host),
-        server.port.unwrap_or(port),
-    );
+    let dial = dial(seen)?;
     Some(Site {
         admin,
         wanted,

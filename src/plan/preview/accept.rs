@@ -10,10 +10,30 @@ use crate::seen::{Seen, SeenPreview};
 
 /// Lets a preview live, or says what it waits for. One whose time is over loses its Environment, and stays.
 pub(super) fn accept(seen: &SeenPreview, plan: &mut Plan<PreviewStatus>) -> Gate {
+    // Whatever else is said of it, what is over goes.
+    if let Some(gate) = over(seen, plan) {
+        return gate;
+    }
     match declared(seen) {
-        Ok(()) => admitted(seen, plan),
+        Ok(()) => admitted(seen),
         Err(gate) => gate,
     }
+}
+
+/// Whether its time to live is over; else it is looked at again when that is to be said.
+fn over(seen: &SeenPreview, plan: &mut Plan<PreviewStatus>) -> Option<Gate> {
+    let life = lifetime::of(seen)?;
+    if life.ends > seen.now {
+        plan.look_at(if life.warns > seen.now {
+            life.warns
+        } else {
+            life.ends
+        });
+        return None;
+    }
+    clear(seen, plan);
+    let message = "The time to live is over: a push, or `kubectl towpath preview extend`, makes the preview anew";
+    Some(Gate::new(Reason::Expired, message))
 }
 
 /// Whether there can be a preview at all.
@@ -68,21 +88,8 @@ fn sized(seen: &SeenPreview, app: &App) -> Result<(), Gate> {
     }
 }
 
-fn admitted(seen: &SeenPreview, plan: &mut Plan<PreviewStatus>) -> Gate {
+fn admitted(seen: &SeenPreview) -> Gate {
     let life = lifetime::of(seen);
-    if let Some(life) = life {
-        if life.ends <= seen.now {
-            clear(seen, plan);
-            let message = "The time to live is over: a push, or `kubectl towpath preview extend`, makes the preview anew";
-            return Gate::new(Reason::Expired, message);
-        }
-        let next = if life.warns > seen.now {
-            life.warns
-        } else {
-            life.ends
-        };
-        plan.look_at(next);
-    }
     let waiting = seen.environment.is_none().then(|| queue::waiting(seen));
     if let Some(waiting) = waiting.flatten() {
         return Gate::new(Reason::Queued, queued(&waiting, seen));

@@ -26,11 +26,7 @@ pub(super) fn deploy(seen: &SeenPreview, plan: &mut Plan<PreviewStatus>) -> Gate
     let Some(wanted) = environment::of_preview(&seen.preview, app, live) else {
         return Gate::new(Reason::Pending, "Waiting for the App's preview section");
     };
-    let same = live.is_some_and(|live| {
-        let has = |(key, value): (&String, &String)| live.labels().get(key) == Some(value);
-        live.spec == wanted.spec && wanted.labels().iter().all(has)
-    });
-    if !same {
+    if live.is_none_or(|live| live.spec != wanted.spec) {
         let change = Change {
             live: live.map(|live| Live {
                 uid: live.uid().unwrap_or_default(),

@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 use kube::ResourceExt;
 use serde_json::{Value, json};
 use towpath::api::ConditionType::*;
-use towpath::api::{App, ConditionType, Preview, labels};
+use towpath::api::{App, ConditionType, Environment, Preview, labels};
 use towpath::config::Config;
 use towpath::simulate::{Build, Runs, World};
 
@@ -240,7 +240,6 @@ scenes! {
     a_variable_reads_what_previews_may_not {
         begin: || {
             let mut world = pull_request();
-            secret(&mut world, "stripe", &[("key", "sk_live")]);
             edit_app(&mut world, |spec| {
                 let variable = json!({"name": "STRIPE_KEY", "secretRef": {"name": "stripe", "key": "key"}});
                 spec.env.push(serde_json::from_value(variable).unwrap());
@@ -260,6 +259,79 @@ scenes! {
             };
         ],
         end: |world| assert!(is_told(world, SHOP, Ready, "Ready")),
+    }
+
+    /// What was kept for an Environment is no preview's: it would be run against, and go with it.
+    a_preview_has_the_name_of_kept_data {
+        begin: || {
+            let mut world = app_with_previews(json!({}));
+            declare::<Environment>(&mut world, environment());
+            world
+        },
+        acts: [
+            "deletes the Environment, whose data is kept", Settled, |world| {
+                assert!(is(world, Ready, "Ready"), "{:?}", condition(world, Ready));
+                let uid = world.environment(SHOP).unwrap().uid().unwrap();
+                world.store.delete::<Environment>(SHOP, &uid);
+            };
+            "opens a pull request of that name", Settled, |world| open(world, SHOP, 7);
+            "closes it", Settled, |world| {
+                assert!(is_told(world, SHOP, Ready, "NotDeployed"));
+                assert_eq!(condition(world, Accepted).1, "NameTaken");
+                assert!(world.store.pods.is_empty());
+                close(world);
+            };
+        ],
+        end: |world| assert!(world.store.volumes.contains_key("shop-postgres"), "the data is kept"),
+    }
+
+    /// How previews look concerns no release, neither of an Environment nor of what lives.
+    the_section_of_previews_is_edited {
+        begin: pull_request,
+        acts: [
+            "lets previews live longer", Settled, |world| {
+                edit_app(world, |spec| spec.preview.as_mut().unwrap().ttl_seconds = 7200);
+            };
+        ],
+        end: |world| {
+            assert!(is_told(world, SHOP, Ready, "Ready"));
+            assert_eq!(revisions(world).len(), 1);
+        },
+    }
+
+    /// A label is a person's affair, and nothing that is written for ever.
+    a_person_labels_the_environment_of_a_preview {
+        begin: pull_request,
+        acts: [
+            "labels it", Settled, |world| {
+                let mut environment = (*world.environment(SHOP).unwrap()).clone();
+                let labels = environment.labels_mut();
+                labels.insert("app.kubernetes.io/part-of".to_owned(), "everything".to_owned());
+                world.store.declare(environment).unwrap();
+            };
+        ],
+        end: |world| assert!(is_told(world, SHOP, Ready, "Ready")),
+    }
+
+    /// What is over goes, also when nothing new could be made.
+    a_preview_expires_that_is_too_large_by_now {
+        begin: pull_request,
+        acts: [
+            "allows less, and waits until it is over", Settled, |world| {
+                let mut config = Config::default();
+                config.previews.max_requests.cpu = Some("0".to_owned());
+                world.config = std::sync::Arc::new(config);
+                edit_app(world, |spec| {
+                    let asked = json!({"requests": {"cpu": "1"}});
+                    spec.components[0].resources = Some(serde_json::from_value(asked).unwrap());
+                });
+                world.store.now += SignedDuration::from_secs(4000);
+            };
+        ],
+        end: |world| {
+            assert!(is_told(world, SHOP, Ready, "Expired"));
+            assert!(world.environment(SHOP).is_none());
+        },
     }
 
     /// What a person changes in the Environment of a preview is put back.

@@ -72,6 +72,27 @@ scenes! {
         },
     }
 
+    /// A word that nobody has acted on yet counts: the data stays, and is found again.
+    the_data_shall_stay_and_it_is_deleted_at_once {
+        begin: dropped,
+        acts: [
+            "lets the data stay, and deletes the Environment at once", Settled, |world| {
+                edit_environment(world, |spec| spec.deletion_policy = towpath::api::environment::DeletionPolicy::Retain);
+                delete(world);
+            };
+            "makes it again", Once(|world| world.environment(SHOP).is_none()), |world| {
+                assert_eq!(record(world), ["k1"], "the database is there");
+                let mut again = environment();
+                on_a_server(&mut again);
+                declare::<Environment>(world, again);
+            };
+        ],
+        end: |world| {
+            assert!(is(world, Ready, "Ready"), "{:?}", condition(world, Ready));
+            assert_eq!(record(world), ["k1"]);
+        },
+    }
+
     /// Routes, then pods, then the database; then the rest by its owner references.
     deleted_with_its_database_on_a_shared_server {
         begin: dropped,
