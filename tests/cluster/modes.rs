@@ -120,13 +120,21 @@ fn install(place: &Place, image: &str) {
         format!("image.digest={digest}"),
         format!("watchNamespaces={{{}}}", place.namespace),
         "crds.install=false".to_owned(),
-        "config.clusterId=tests".to_owned(),
+        format!("config.clusterId={}", cluster_id()),
         "config.routing.mode=Ingress".to_owned(),
         "config.routing.ingressClassName=traefik".to_owned(),
     ] {
         helm.args(["--set", &value]);
     }
     command::run(&mut helm).expect("the chart is installed");
+}
+
+/// The name of the cluster in the comments of databases: the same for whoever takes over.
+fn cluster_id() -> String {
+    let mut kubectl = setup::tool("kubectl");
+    kubectl.args(["get", "namespace", "kube-system", "--output"]);
+    kubectl.arg("jsonpath={.metadata.uid}");
+    command::run(&mut kubectl).expect("the uid of kube-system")
 }
 
 fn uninstall(place: &Place) {
