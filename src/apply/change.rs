@@ -57,7 +57,11 @@ impl Writer<'_> {
                     );
                     return Ok(());
                 }
-                self.replace(&*change.object, &live.uid).await?;
+                let replaced = self.replace(&*change.object, &live.uid).await;
+                if replaced.is_err() {
+                    locked(&self.memory.foreign).still_there(&mark);
+                }
+                replaced?;
             }
             None => self.change(change).await?,
         }
