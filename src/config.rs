@@ -1,8 +1,10 @@
 //! The controller's configuration: one strict YAML file.
 
 mod check;
+mod git;
 
 pub use check::is_address;
+pub use git::{Git, GitHostConfig, GitProvider};
 
 use std::net::IpAddr;
 use std::path::Path;
@@ -18,6 +20,8 @@ pub struct Config {
     pub routing: Routing,
     /// Registries that need more than their name: another endpoint, plain HTTP, a CA or credentials.
     pub registries: Vec<RegistryConfig>,
+    /// The Git hosts whose pull requests get previews.
+    pub git: Git,
     /// The PostgreSQL servers that the controller runs, and those that it makes databases on.
     pub postgres: Postgres,
     /// What previews may take of the cluster.

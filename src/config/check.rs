@@ -15,6 +15,7 @@ impl Config {
             "registries[].prefix",
             self.registries.iter().map(|entry| entry.prefix.as_str()),
         )?;
+        self.git.check()?;
         self.postgres
             .images
             .iter()
@@ -173,7 +174,7 @@ fn must_be_address(field: &str, address: Option<&str>) -> Result<(), String> {
     }
 }
 
-fn unique<'a>(field: &str, values: impl Iterator<Item = &'a str>) -> Result<(), String> {
+pub(super) fn unique<'a>(field: &str, values: impl Iterator<Item = &'a str>) -> Result<(), String> {
     let mut seen = BTreeSet::new();
     for value in values {
         if !seen.insert(value) {

@@ -16,10 +16,13 @@
 {{- range .Values.config.registries }}
 {{- $names = concat $names (compact (list .authSecret .caSecret)) }}
 {{- end }}
+{{- range (.Values.config.git | default dict).hosts }}
+{{- $names = concat $names (compact (list .caSecret .webhookSecret)) }}
+{{- end }}
 {{- range (.Values.config.postgres | default dict).servers }}
 {{- $names = append $names .secretRef.name }}
 {{- end }}
-# That key, and what the configuration names for registries and shared database servers.
+# That key, and what the configuration names for registries, Git hosts and shared database servers.
 - apiGroups: [""]
   resources: [secrets]
   resourceNames: [{{ $names | uniq | join ", " }}]
