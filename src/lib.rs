@@ -12,6 +12,7 @@ pub mod config;
 pub mod context;
 pub mod controllers;
 pub mod error;
+pub mod git;
 pub mod lease;
 pub mod managed;
 pub mod metrics;

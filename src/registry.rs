@@ -63,7 +63,7 @@ struct Configured {
 }
 
 /// The data of Secrets, by the Secret's name.
-type Secrets = BTreeMap<String, BTreeMap<String, Vec<u8>>>;
+pub type Secrets = BTreeMap<String, BTreeMap<String, Vec<u8>>>;
 
 impl Registry {
     /// Registries as configured; reads the Secrets that the configuration names, in the controller's namespace.
@@ -80,7 +80,7 @@ impl Registry {
             .flat_map(|entry| [&entry.ca_secret, &entry.auth_secret])
             .flatten()
         {
-            secrets.insert(name.clone(), read(&api, namespace, name).await?);
+            secrets.insert(name.clone(), read_secret(&api, namespace, name).await?);
         }
         Self::new(config, &secrets)
     }
@@ -262,7 +262,8 @@ fn http_client(ca: Option<&[u8]>, plain: bool) -> Result<reqwest::Client, String
     builder.build().map_err(|error| error.to_string())
 }
 
-async fn read(
+/// Reads a Secret that the configuration names.
+pub(crate) async fn read_secret(
     api: &Api<Secret>,
     namespace: &str,
     name: &str,
