@@ -7,9 +7,11 @@
 mod announcement;
 mod approval;
 mod comments;
+mod deliveries;
 mod forgejo;
 mod github;
 mod gitlab;
+mod hooks;
 mod hosts;
 mod limit;
 mod lru;
@@ -28,6 +30,7 @@ mod tests;
 
 pub use announcement::{Comment, CommitStatus, Deployment, DeploymentState, StatusState};
 pub use approval::Approval;
+pub use hooks::{Hints, Hooks};
 pub use hosts::{Hosts, Receiver};
 pub use limit::RateLimit;
 pub use pull_request::{Files, Head, Listed, PullRequest};
