@@ -236,7 +236,7 @@ async fn sent(served: &Served, head: &str, piece: &[u8], most: usize) -> (String
 const GIGABYTE: usize = 1024 * 1024 * 1024;
 
 #[tokio::test]
-async fn a_gigabyte_is_refused_by_its_announced_size() {
+async fn a_gigabyte_is_refused_whether_its_size_is_announced_or_not() {
     let served = served(8).await;
     let length = format!("content-length: {GIGABYTE}");
     let (status, taken) = sent(&served, &length, &[b'x'; 65_536], GIGABYTE).await;

@@ -119,6 +119,8 @@ async fn only_this_previews_other_deployments_end() {
     assert_eq!((said, played.lines().is_empty()), (Ok(()), false));
     assert_eq!(end(&played, None).await, Ok(()));
     assert!(!played.lines().is_empty());
+    let said = played.github().set_deployment(&shop(), SHA, &wanted).await;
+    assert_eq!((said, played.lines().is_empty()), (Ok(()), false));
     played.restart();
     for id in [3, 4] {
         let inactive = fixture!("github/deployment_status_inactive.json");
