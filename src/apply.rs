@@ -9,6 +9,8 @@ mod patch;
 pub(crate) mod standing;
 mod stop;
 
+pub(crate) use create::password;
+
 pub(crate) use change::replaced;
 
 use std::sync::Arc;

@@ -2,11 +2,12 @@
 
 mod check;
 mod git;
+mod postgres;
 
 pub use check::is_address;
 pub use git::{Git, GitHostConfig, GitProvider};
+pub use postgres::{Postgres, PostgresImage, PostgresServer, SecretRef, cidrs};
 
-use std::net::IpAddr;
 use std::path::Path;
 
 use schemars::JsonSchema;
@@ -133,128 +134,6 @@ pub struct RegistryConfig {
     pub auth_secret: Option<String>,
 }
 
-/// The PostgreSQL servers that the controller runs, and those that it makes databases on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct Postgres {
-    /// The image of each major version. Default: 15, 16 and 17 of `docker.io/library/postgres`.
-    pub images: Vec<PostgresImage>,
-    /// Shared servers, on which Environments with the database provider `Server` get a database. Default: none.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub servers: Vec<PostgresServer>,
-}
-
-/// The image of one major version of PostgreSQL.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct PostgresImage {
-    /// Major version.
-    pub version: String,
-    /// Image, by tag or digest.
-    pub image: String,
-}
-
-/// A shared PostgreSQL, of version 13 or newer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct PostgresServer {
-    /// What Environments call it.
-    pub name: String,
-    /// Secret in the controller's namespace that holds the URL of a role with CREATEDB and CREATEROLE, which need not be a
-    /// superuser, in a database that always exists. It is read each time it is needed.
-    pub secret_ref: SecretRef,
-    /// Key of the URL. Default: `url`.
-    #[serde(default = "url_key")]
-    pub url_key: String,
-    /// The namespaces whose Environments may use it: `["*"]` is all of them, `[]` none. It must be written.
-    pub namespaces: Vec<String>,
-    /// The host that apps connect to. Default: the one of the URL.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub host: Option<String>,
-    /// The port that apps connect to. Default: the one of the URL.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub port: Option<u16>,
-    /// How many connections each database takes at most. Default: 20.
-    #[serde(default = "twenty")]
-    pub connection_limit: u16,
-}
-
-/// A Secret, by its name.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct SecretRef {
-    /// Name of the Secret.
-    pub name: String,
-}
-
-fn url_key() -> String {
-    "url".to_owned()
-}
-
-fn twenty() -> u16 {
-    20
-}
-
-impl PostgresServer {
-    /// A server that every namespace may use, whose URL is in this Secret.
-    pub fn for_all(name: &str, secret: &str) -> Self {
-        Self {
-            name: name.to_owned(),
-            secret_ref: SecretRef {
-                name: secret.to_owned(),
-            },
-            url_key: url_key(),
-            namespaces: vec!["*".to_owned()],
-            host: None,
-            port: None,
-            connection_limit: twenty(),
-        }
-    }
-
-    /// Whether Environments of this namespace may use it.
-    pub fn allows(&self, namespace: &str) -> bool {
-        let mut allowed = self.namespaces.iter();
-        allowed.any(|known| known == "*" || known == namespace)
-    }
-}
-
-impl Default for Postgres {
-    fn default() -> Self {
-        let image = |version: &str| PostgresImage {
-            version: version.into(),
-            image: format!("docker.io/library/postgres:{version}"),
-        };
-        Self {
-            images: ["15", "16", "17"].map(image).into(),
-            servers: Vec::new(),
-        }
-    }
-}
-
-impl Postgres {
-    /// The image of a major version.
-    pub fn image(&self, version: &str) -> Option<&str> {
-        self.images
-            .iter()
-            .find(|known| known.version == version)
-            .map(|known| known.image.as_str())
-    }
-
-    /// The shared server of that name.
-    pub fn server(&self, name: &str) -> Option<&PostgresServer> {
-        self.servers.iter().find(|known| known.name == name)
-    }
-}
-
-/// The addresses of a host, as far as it is one: a name may lead anywhere.
-pub fn cidrs(host: &str) -> Vec<String> {
-    match host.parse() {
-        Ok(IpAddr::V4(address)) => vec![format!("{address}/32")],
-        Ok(IpAddr::V6(address)) => vec![format!("{address}/128")],
-        Err(_) => vec!["0.0.0.0/0".to_owned(), "::/0".to_owned()],
-    }
-}
-
 /// Why the configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -344,6 +223,7 @@ postgres:
     host: staging-db.example.com
     port: 6432
     connectionLimit: 50
+    generate: true
 clusterId: production-1
 "#,
         )
@@ -367,6 +247,7 @@ clusterId: production-1
         assert!(previews.allows("shop-previews") && !previews.allows("shop-staging"));
         let staging = config.postgres.server("staging").expect("a server");
         assert_eq!((staging.port, staging.connection_limit), (Some(6432), 50));
+        assert!(staging.generate && !previews.generate);
         assert!(staging.allows("anywhere"));
         assert_eq!(config.postgres.server("production"), None);
         let again = serde_saphyr::to_string(&config).expect("it can be written");
@@ -452,6 +333,10 @@ clusterId: production-1
             (
                 "postgres: {servers: [{name: a, secretRef: {name: s}, namespaces: []}, {name: a, secretRef: {name: s}, namespaces: []}]}",
                 "postgres.servers[].name must be unique",
+            ),
+            (
+                "postgres: {servers: [{name: a, secretRef: {name: s}, namespaces: [], generate: true}]}",
+                "must have a host where generate is true",
             ),
             ("clusterId: 'a b'", "clusterId must have"),
         ] {

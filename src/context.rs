@@ -4,6 +4,7 @@ mod failures;
 mod hash_key;
 mod memory;
 pub mod refusals;
+pub(crate) mod server_secret;
 
 pub use failures::{Failures, Subject};
 pub use hash_key::HashKey;

@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use crate::api::labels;
 use crate::caches::{self, Caches, Named, Scope};
 use crate::config::Config;
-use crate::context::{Context, Failures, HashKey, Memories};
+use crate::context::{Context, Failures, HashKey, Memories, server_secret};
 use crate::lease::{self, Held};
 use crate::metrics::Metrics;
 use crate::postgres::Servers;
@@ -184,6 +184,7 @@ async fn context(
         .await
         .map_err(anyhow::Error::msg)?;
     let hash_key = HashKey::obtain(client, namespace).await?;
+    server_secret::generate(client, namespace, &config.postgres).await?;
     let reporter = Reporter {
         controller: labels::MANAGER.to_owned(),
         instance: std::env::var("POD_NAME").ok(),

@@ -88,7 +88,7 @@ postgres_image() {
   # Better here than in a pod: what was taken out must not be missing.
   # shellcheck disable=SC2016
   chroot "$root" /bin/sh -euc 'PATH=/usr/lib/postgresql/15/bin:/usr/bin
-    for tool in postgres initdb psql pg_isready pg_dump pg_restore find sed mktemp cat; do "$tool" --version; done'
+    for tool in postgres initdb pg_ctl psql pg_isready pg_dump pg_restore find sed mktemp cat; do "$tool" --version; done'
   tar -C "$root" --sort=name --numeric-owner --mtime=@0 -cf "$1/root.tar" .
   rm -r "$root"
   cp "$here/images/postgres/config.json" "$1/config.json"

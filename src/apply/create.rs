@@ -97,7 +97,8 @@ fn is_found<K: Kept>(there: &K, wanted: &K) -> Result<(), Stop> {
     ))
 }
 
-fn password() -> Result<String, Error> {
+/// A random password.
+pub fn password() -> Result<String, Error> {
     let mut bytes = [0; LENGTH];
     SystemRandom::new()
         .fill(&mut bytes)

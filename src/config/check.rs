@@ -2,9 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{
-    Config, PostgresImage, PostgresServer, Previews, RegistryConfig, Routing, RoutingMode,
-};
+use super::{Config, Previews, RegistryConfig, Routing, RoutingMode};
 
 impl Config {
     /// The first rule that does not hold, as a sentence.
@@ -16,29 +14,8 @@ impl Config {
             self.registries.iter().map(|entry| entry.prefix.as_str()),
         )?;
         self.git.check()?;
-        self.postgres
-            .images
-            .iter()
-            .try_for_each(PostgresImage::check)?;
-        unique(
-            "postgres.images[].version",
-            self.postgres
-                .images
-                .iter()
-                .map(|entry| entry.version.as_str()),
-        )?;
+        self.postgres.check()?;
         self.previews.check()?;
-        self.postgres
-            .servers
-            .iter()
-            .try_for_each(PostgresServer::check)?;
-        unique(
-            "postgres.servers[].name",
-            self.postgres
-                .servers
-                .iter()
-                .map(|entry| entry.name.as_str()),
-        )?;
         // The id is part of the comment that guards a database against being dropped by the wrong cluster.
         let fits = |id: &String| {
             (1..=63).contains(&id.len())
@@ -103,54 +80,6 @@ impl RegistryConfig {
             ));
         }
         Ok(())
-    }
-}
-
-impl PostgresImage {
-    fn check(&self) -> Result<(), String> {
-        let version = &self.version;
-        if version.is_empty() || version.len() > 3 || !version.bytes().all(|b| b.is_ascii_digit()) {
-            return Err(format!(
-                "postgres.images[].version must be a major version such as \"17\"; it is {version:?}"
-            ));
-        }
-        if self.image.is_empty() {
-            return Err(format!(
-                "postgres.images[] of version {version} must name an image"
-            ));
-        }
-        Ok(())
-    }
-}
-
-impl PostgresServer {
-    fn check(&self) -> Result<(), String> {
-        let name = &self.name;
-        let letters = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        if !(1..=63).contains(&name.len()) || !name.chars().all(letters) {
-            return Err(format!(
-                "postgres.servers[].name must have 1 to 63 lower-case letters, digits and dashes; it is {name:?}"
-            ));
-        }
-        let must = |sentence: &str| Err(format!("postgres.servers[] of name {name} {sentence}"));
-        if self.secret_ref.name.is_empty() || self.url_key.is_empty() {
-            return must("must name a Secret and a key");
-        }
-        let all = self.namespaces.iter().any(|known| known == "*");
-        if all && self.namespaces.len() > 1 || self.namespaces.iter().any(String::is_empty) {
-            return must("must list namespaces, or \"*\" alone");
-        }
-        let host = |host: &String| !is_address(host) || host.contains([':', '[']);
-        if self.host.as_ref().is_some_and(host) {
-            return must("is wrong: host must be a host without port and brackets");
-        }
-        if self.port == Some(0) {
-            return must("is wrong: port must be above 0");
-        }
-        match self.connection_limit {
-            0 => must("is wrong: connectionLimit must be above 0"),
-            _ => Ok(()),
-        }
     }
 }
 

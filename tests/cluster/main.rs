@@ -23,6 +23,7 @@ mod deletion;
 mod faults;
 mod healing;
 mod kills;
+mod many_previews;
 mod modes;
 mod previews;
 mod rendering;

@@ -22,7 +22,7 @@ fn host(place: &Place, number: i64) -> String {
 }
 
 /// The App of a test with previews.
-fn with_previews(place: &Place, mut wanted: Wanted, more: Value) -> Value {
+pub fn with_previews(place: &Place, mut wanted: Wanted, more: Value) -> Value {
     let mut preview = json!({
         "hosts": [{"host": format!("pr-{{number}}-{}", place.host()), "routes": [{"path": "/", "component": "web"}]}],
         "components": [{"name": "web"}],
@@ -33,7 +33,7 @@ fn with_previews(place: &Place, mut wanted: Wanted, more: Value) -> Value {
     wanted.app
 }
 
-fn pull_request(place: &Place, number: i64, image: &str) -> Value {
+pub fn pull_request(place: &Place, number: i64, image: &str) -> Value {
     json!({
         "apiVersion": "towpath.dev/v1alpha1",
         "kind": "Preview",
@@ -47,7 +47,7 @@ fn pull_request(place: &Place, number: i64, image: &str) -> Value {
 }
 
 /// The reason of `Ready` at the present generation.
-async fn reason(place: &Place, name: &str) -> Result<String, String> {
+pub async fn reason(place: &Place, name: &str) -> Result<String, String> {
     let preview: Preview = place.get(name).await;
     let generation = preview.metadata.generation;
     let status = preview.status.ok_or("no status yet")?;
@@ -134,7 +134,7 @@ async fn left(place: &Place) -> Vec<String> {
     left
 }
 
-async fn until_nothing_is_left(place: &Place) {
+pub async fn until_nothing_is_left(place: &Place) {
     place
         .until("nothing of it is left", async || match left(place).await {
             left if left.is_empty() => Ok(()),

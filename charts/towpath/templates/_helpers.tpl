@@ -53,3 +53,28 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
   name: {{ include "towpath.serviceAccount" . }}
   namespace: {{ .Release.Namespace }}
 {{- end }}
+
+{{- define "towpath.postgres" -}}
+{{- printf "%s-postgres" (include "towpath.fullname" . | trunc 54 | trimSuffix "-") }}
+{{- end }}
+
+{{- define "towpath.postgres.selector" -}}
+app.kubernetes.io/name: {{ include "towpath.postgres" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- /* The configuration, with the shared server of this release among the others. */ -}}
+{{- define "towpath.config" -}}
+{{- $config := deepCopy .Values.config }}
+{{- with .Values.postgresServer }}
+{{- if .enabled }}
+{{- $name := include "towpath.postgres" $ }}
+{{- $server := dict "name" .name "secretRef" (dict "name" $name) "host" (printf "%s.%s.svc" $name $.Release.Namespace) "generate" true
+  "namespaces" .namespaces "connectionLimit" (int .connectionLimit) }}
+{{- $postgres := $config.postgres | default dict }}
+{{- $_ := set $postgres "servers" (append ($postgres.servers | default list) $server) }}
+{{- $_ := set $config "postgres" $postgres }}
+{{- end }}
+{{- end }}
+{{- toYaml $config }}
+{{- end }}

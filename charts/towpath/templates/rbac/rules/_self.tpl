@@ -8,7 +8,7 @@
   resources: [leases]
   resourceNames: [towpath]
   verbs: [get, update]
-# The random key under which values of Secrets are compared: made once.
+# The random key under which values of Secrets are compared, and the passwords of the release's own server: made once.
 - apiGroups: [""]
   resources: [secrets]
   verbs: [create]
@@ -19,7 +19,8 @@
 {{- range (.Values.config.git | default dict).hosts }}
 {{- $names = concat $names (compact (list .caSecret .webhookSecret)) }}
 {{- end }}
-{{- range (.Values.config.postgres | default dict).servers }}
+{{- $config := include "towpath.config" . | fromYaml }}
+{{- range ($config.postgres | default dict).servers }}
 {{- $names = append $names .secretRef.name }}
 {{- end }}
 # That key, and what the configuration names for registries, Git hosts and shared database servers.
