@@ -8,6 +8,7 @@
 )]
 
 mod look;
+mod many;
 mod ownership;
 mod provision;
 mod record;

@@ -1,6 +1,6 @@
 //! Databases on a shared server: made empty or from a golden one, and dropped when they carry their owner's comment.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use towpath::build::shared as names;
 use towpath::postgres::{
@@ -25,7 +25,7 @@ fn comment(uid: &str) -> String {
     ownership.to_string()
 }
 
-fn wanted(uid: &str) -> Wanted {
+pub fn wanted(uid: &str) -> Wanted {
     let database = names::database(uid);
     Wanted {
         owner: role(&names::owner(&database), "0wner-S3cret"),
@@ -38,7 +38,7 @@ fn wanted(uid: &str) -> Wanted {
     }
 }
 
-fn unwanted(uid: &str) -> Unwanted {
+pub fn unwanted(uid: &str) -> Unwanted {
     Unwanted {
         database: name(&names::database(uid)),
         comment: comment(uid),
@@ -47,7 +47,7 @@ fn unwanted(uid: &str) -> Unwanted {
 }
 
 /// A provisioner that is no superuser.
-async fn provisioner(server: &Server) -> Access {
+pub async fn provisioner(server: &Server) -> Access {
     let make = "CREATE ROLE provisioner LOGIN CREATEDB CREATEROLE PASSWORD 'p'";
     let admin = server.superuser("postgres").await;
     admin.batch_execute(make).await.expect("a role");
@@ -55,7 +55,7 @@ async fn provisioner(server: &Server) -> Access {
 }
 
 /// Names of what was made here, databases and roles.
-async fn left(server: &Server) -> Vec<String> {
+pub async fn left(server: &Server) -> Vec<String> {
     let all = "SELECT datname::text FROM pg_database WHERE datname LIKE 'towpath%' \
                UNION ALL SELECT rolname::text FROM pg_roles WHERE rolname LIKE 'towpath%' ORDER BY 1";
     let rows = server.superuser("postgres").await.query(all, &[]).await;
@@ -64,13 +64,10 @@ async fn left(server: &Server) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn an_empty_database_is_made_in_less_than_a_second_and_dropped() {
+async fn an_empty_database_is_made_and_dropped() {
     let server = Server::start().await;
     let (admin, want) = (provisioner(&server).await, wanted(UID));
-    let begun = Instant::now();
     let identity = Servers.provide(&admin, &want).await.expect("provided");
-    let took = begun.elapsed();
-    assert!(took < Duration::from_secs(1), "{took:?}");
     assert_provided(&server, &want, &identity).await;
     let limit = "SELECT datconnlimit FROM pg_database WHERE datname = $1";
     let superuser = server.superuser("postgres").await;
@@ -384,10 +381,7 @@ async fn a_golden_database_is_copied_with_its_content() {
     let admin = provisioner(&server).await;
     golden(&server).await;
     let want = from_template(UID);
-    let begun = Instant::now();
     let identity = Servers.provide(&admin, &want).await.expect("provided");
-    let took = begun.elapsed();
-    assert!(took < Duration::from_secs(2), "{took:?}");
     assert_eq!(Servers.provide(&admin, &want).await, Ok(identity.clone()));
     assert_provided(&server, &want, &identity).await;
     let (owner, app, database) = (
