@@ -29,3 +29,4 @@ pub mod seen;
 pub mod serve;
 pub mod simulate;
 pub mod status;
+pub mod sweeper;

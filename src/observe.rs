@@ -10,7 +10,7 @@ pub(crate) mod mask;
 mod previews;
 pub(crate) mod routing;
 mod secrets;
-mod server;
+pub mod server;
 
 pub(crate) use children::{belongs, controller};
 pub(crate) use database::silence;

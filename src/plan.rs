@@ -23,6 +23,7 @@ pub mod secrets;
 pub mod situation;
 pub mod slots;
 pub mod stages;
+pub mod sweep;
 pub mod teardown;
 pub mod tokens;
 pub mod traffic;

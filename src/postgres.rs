@@ -5,6 +5,7 @@
 mod access;
 mod identifier;
 mod look;
+pub mod orphans;
 mod ownership;
 mod provision;
 mod record;
@@ -14,6 +15,7 @@ mod template;
 
 pub use access::Access;
 pub use identifier::{Identifier, Identity};
+pub use orphans::SeenOrphan;
 pub use ownership::Ownership;
 pub use record::{Entry, Outcome};
 

@@ -30,7 +30,7 @@ use crate::metrics::Metrics;
 use crate::postgres::Servers;
 use crate::registry::Registry;
 use crate::serve::{self, Ready};
-use crate::{controllers, probe};
+use crate::{controllers, probe, sweeper};
 use clients::Clients;
 
 /// How long passes that run may take to end.
@@ -61,9 +61,14 @@ pub struct Options {
 }
 
 impl Options {
-    fn scope(&self) -> Scope {
+    /// The namespaces to look in; none: all of them.
+    fn namespaces(&self) -> BTreeSet<String> {
         let names = self.watch_namespaces.iter().filter(|name| !name.is_empty());
-        let names: BTreeSet<String> = names.cloned().collect();
+        names.cloned().collect()
+    }
+
+    fn scope(&self) -> Scope {
+        let names = self.namespaces();
         if names.is_empty() {
             Scope::Cluster
         } else {
@@ -90,7 +95,10 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     };
     metrics.leads(true);
     let ctx = context(&options, config, &clients, caches, held.clone(), metrics).await?;
-    let mut passes = tokio::spawn(controllers::run(Arc::new(ctx), stop.clone()));
+    let ctx = Arc::new(ctx);
+    let namespaces = options.namespaces();
+    tokio::spawn(sweeper::run(ctx.clone(), namespaces, stop.clone()));
+    let mut passes = tokio::spawn(controllers::run(ctx, stop.clone()));
     tokio::select! {
         // First: when it is told to end, the others end with it.
         biased;

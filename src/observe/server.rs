@@ -24,7 +24,8 @@ pub(super) async fn admin(
     Some(access(server, ctx).await)
 }
 
-async fn access(server: &PostgresServer, ctx: &Context) -> Result<Access, Failure> {
+/// How a server is reached by who may make databases.
+pub async fn access(server: &PostgresServer, ctx: &Context) -> Result<Access, Failure> {
     let (name, key) = (&server.secret_ref.name, &server.url_key);
     let api: Api<Secret> = Api::namespaced(ctx.client.clone(), &ctx.namespace);
     let read = tokio::time::timeout(TIMEOUT, api.get_opt(name)).await;

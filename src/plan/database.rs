@@ -19,6 +19,7 @@ use crate::build::{binding, config_map, metadata, names};
 use crate::plan::questions::Address;
 use crate::postgres::{
     Access, Answer, Identifier, Ownership, Password, Question, Role, Roles, SeenDatabase, Wanted,
+    orphans,
 };
 use crate::seen::{Credentials, Hidden, SeenEnvironment};
 
@@ -295,7 +296,11 @@ fn comment(seen: &SeenEnvironment) -> String {
     let environment = &seen.environment;
     let ownership = Ownership {
         cluster: seen.config.cluster_id.clone().unwrap_or_default(),
-        kind: "Environment".to_owned(),
+        // What goes with a preview can be told from what is kept.
+        kind: match environment.spec.preview {
+            Some(_) => orphans::PREVIEW.to_owned(),
+            None => "Environment".to_owned(),
+        },
         namespace: environment.namespace().unwrap_or_default(),
         name: environment.name_any(),
         uid: environment.uid().unwrap_or_default(),

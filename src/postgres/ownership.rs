@@ -4,6 +4,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::orphans;
+
 /// Whose a database and its roles are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ownership {
@@ -45,7 +47,7 @@ impl Ownership {
 
 /// Whether an earlier comment is of an owner whose place the owner of this comment has taken.
 pub fn succeeds(earlier: &str, comment: &str) -> bool {
-    let parsed = |text: &str| text.parse::<Ownership>().ok();
+    let parsed = |text: &str| orphans::bare(text).parse::<Ownership>().ok();
     match (parsed(earlier), parsed(comment)) {
         (Some(earlier), Some(now)) => earlier.is_same_place(&now),
         _ => false,

@@ -4,7 +4,7 @@
 use tokio_postgres::types::Type;
 
 use super::session::Session;
-use super::{Access, Failure, Identifier, Unwanted, provision};
+use super::{Access, Failure, Identifier, Unwanted, orphans, provision};
 
 /// Drops all that is not wanted any more. It runs outside of the database that it drops, so that nothing in there is asked.
 pub async fn remove(admin: &Access, unwanted: &Unwanted) -> Result<(), Failure> {
@@ -50,7 +50,7 @@ async fn databases(server: &Session, unwanted: &Unwanted) -> Result<Vec<Identifi
         let made: bool = server.get(row, 2)?;
         let ours = match said.as_deref() {
             None | Some("") => name == unwanted.database,
-            Some(said) => said == comment && (unwanted.is_made)(name.as_str()),
+            Some(said) => orphans::bare(said) == comment && (unwanted.is_made)(name.as_str()),
         };
         if !ours || !made {
             return Err(Failure::Refused(format!(
@@ -65,7 +65,7 @@ async fn databases(server: &Session, unwanted: &Unwanted) -> Result<Vec<Identifi
 }
 
 /// The roles that carry the comment.
-async fn roles(server: &Session, unwanted: &Unwanted) -> Result<Vec<Identifier>, Failure> {
+pub async fn roles(server: &Session, unwanted: &Unwanted) -> Result<Vec<Identifier>, Failure> {
     let comment = unwanted.comment.as_str();
     let rows = server
         .rows(

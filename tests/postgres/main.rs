@@ -9,6 +9,7 @@
 
 mod look;
 mod many;
+mod orphans;
 mod ownership;
 mod provision;
 mod record;
