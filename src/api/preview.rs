@@ -63,6 +63,11 @@ pub struct PullRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 128))]
     pub author: Option<String>,
+    /// Whether its commits come from another repository: the preview then reads no Secret and gets no seed data. Immutable.
+    /// Default: false.
+    #[serde(default)]
+    #[x_kube(validation = Rule::new("self == oldSelf").message("fork must not change: it is immutable"))]
+    pub fork: bool,
 }
 
 /// What the controller sees and says. Nothing is remembered here: whoever deletes it gets the same decisions.

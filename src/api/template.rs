@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::environment::Route;
 use super::rules;
 use super::shared::{EnvVar, NameRef, Resources};
+use crate::config::GitProvider;
 
 /// How a preview of an App looks.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq, KubeSchema)]
@@ -49,6 +50,77 @@ pub struct PreviewTemplate {
     /// The database that a preview gets. An App with a database must say it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database: Option<PreviewDatabase>,
+    /// Whether a pull request of a fork gets a preview. Default: `Deny`.
+    #[serde(default)]
+    pub forks: Forks,
+    /// The repository whose pull requests get previews without anyone doing anything. Default: Previews are made by others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
+}
+
+/// Whether a pull request of a fork gets a preview.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
+pub enum Forks {
+    /// It gets none.
+    #[default]
+    Deny,
+    /// It gets one of the commit that was its head when a maintainer gave it the source's label. Such a preview reads no
+    /// Secret and gets no seed data.
+    Labelled,
+}
+
+/// A repository on a Git host whose pull requests get previews.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq, KubeSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Source {
+    /// Whose API the host speaks.
+    pub provider: GitProvider,
+    /// Name of the host in the controller's configuration (`git.hosts`). Default: the only one of this provider.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 30), regex(pattern = r"^[-a-z0-9]+$"))]
+    pub host: Option<String>,
+    /// The repository, such as `acme/shop`.
+    #[schemars(
+        length(min = 3, max = 255),
+        regex(pattern = r"^[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)+$")
+    )]
+    pub repository: String,
+    /// Secret in the same namespace that holds the token with which the host is asked.
+    pub secret_ref: NameRef,
+    /// Key of the token. Default: `token`.
+    #[serde(default = "token_key")]
+    #[schemars(length(min = 1, max = 253))]
+    pub token_key: String,
+    /// Only pull requests with this label get a preview. Default: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 50))]
+    pub label: Option<String>,
+    /// The image of a pull request, such as `registry.example.com/shop:pr-{number}-{shortSha}`. `{sha}` and `{shortSha}` are
+    /// 40 and 7 characters of its head commit, never of a merge commit.
+    #[schemars(length(min = 1, max = 512))]
+    pub image: String,
+    /// Images of components with a repository of their own, written in the same way.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub components: Vec<SourceImage>,
+    /// A pull request that changes nothing under these paths gets no preview. Default: every one does.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), inner(length(min = 1, max = 256)))]
+    pub paths: Vec<String>,
+    /// Whether drafts get a preview. Default: true.
+    #[serde(default = "yes")]
+    pub drafts: bool,
+    /// Whether pull requests of bots get a preview. Default: false.
+    #[serde(default)]
+    pub bots: bool,
+    /// Whether one comment on the pull request tells how its preview is. Default: false.
+    #[serde(default)]
+    pub comment: bool,
+    /// Whether that comment shows the last lines that a failed container wrote: for repositories that not everybody reads. Those
+    /// of forks are never shown. Default: false.
+    #[serde(default)]
+    pub logs: bool,
 }
 
 /// A host of a preview, and what answers on it.
@@ -175,6 +247,24 @@ pub struct PreviewDedicated {
     pub resources: Option<Resources>,
 }
 
+/// The image of a component with a repository of its own.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq, KubeSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SourceImage {
+    /// Name of the component.
+    #[schemars(length(min = 1, max = 15))]
+    pub name: String,
+    /// Its image, written as the source's `image`.
+    #[schemars(length(min = 1, max = 512))]
+    pub image: String,
+}
+
+fn token_key() -> String {
+    "token".to_owned()
+}
+fn yes() -> bool {
+    true
+}
 fn one() -> i32 {
     1
 }
