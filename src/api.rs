@@ -1,6 +1,7 @@
 //! The contract: what people declare and what they read back. No IO.
 
 pub mod app;
+pub mod app_status;
 pub mod condition;
 pub mod environment;
 pub mod labels;
@@ -10,6 +11,7 @@ pub mod shared;
 pub mod template;
 
 pub use app::{App, AppSpec, Component, Role};
+pub use app_status::AppStatus;
 pub use condition::{ConditionType, Reason};
 pub use environment::{Environment, EnvironmentSpec, EnvironmentStatus};
 pub use preview::{Preview, PreviewSpec, PreviewStatus};

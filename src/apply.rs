@@ -19,7 +19,7 @@ use k8s_openapi::api::apps::v1::ControllerRevision;
 use kube::ResourceExt;
 use kube::core::ObjectMeta;
 
-use crate::api::{ConditionType, Environment, Preview, Reason};
+use crate::api::{App, ConditionType, Environment, Preview, Reason};
 use crate::caches::{Kept, Place};
 use crate::context::{Context, Memory};
 use crate::error::{Error, Verb};
@@ -64,6 +64,8 @@ pub enum Owner<'a> {
     Environment(&'a Environment),
     /// A Preview.
     Preview(&'a Preview),
+    /// An App.
+    App(&'a App),
 }
 
 impl<'a> From<&'a Environment> for Owner<'a> {
@@ -78,12 +80,19 @@ impl<'a> From<&'a Preview> for Owner<'a> {
     }
 }
 
+impl<'a> From<&'a App> for Owner<'a> {
+    fn from(app: &'a App) -> Self {
+        Self::App(app)
+    }
+}
+
 impl<'a> Owner<'a> {
     /// Its kind.
     pub(crate) fn kind(self) -> &'static str {
         match self {
             Self::Environment(_) => "Environment",
             Self::Preview(_) => "Preview",
+            Self::App(_) => "App",
         }
     }
 
@@ -92,6 +101,7 @@ impl<'a> Owner<'a> {
         match self {
             Self::Environment(environment) => &environment.metadata,
             Self::Preview(preview) => &preview.metadata,
+            Self::App(app) => &app.metadata,
         }
     }
 
@@ -147,6 +157,7 @@ impl<'a> Writer<'a> {
             Action::Budget(change) => self.change(change).await,
             Action::NetworkPolicy(change) => self.change(change).await,
             Action::Environment(change) => self.stamp(change).await,
+            Action::Preview(change) => self.show(change).await,
             Action::HttpRoute(change) => self.change(change).await,
             Action::Ingress(change) => self.change(change).await,
             Action::Volume(change) => self.change(change).await,

@@ -63,6 +63,9 @@ impl Place {
     }
 }
 
+/// Kind and place of an object.
+pub type Subject = (&'static str, Place);
+
 /// A kind that is cached.
 pub trait Kept:
     Resource<DynamicType = (), Scope = NamespaceResourceScope>
@@ -226,6 +229,8 @@ pub struct Caches {
     pub triggers: Triggers<Environment>,
     /// Previews that must be looked at.
     pub preview_triggers: Triggers<Preview>,
+    /// Apps that must be looked at.
+    pub app_triggers: Triggers<App>,
     hosts: Mutex<Claims>,
     databases: Mutex<Claims>,
     gateway_api: AtomicBool,
@@ -283,16 +288,45 @@ impl Caches {
         }
     }
 
+    /// An object of one of the kinds that are reconciled must be looked at.
+    pub fn look(&self, (kind, place): &Subject) {
+        match *kind {
+            "App" => self.app_triggers.look(place),
+            "Preview" => self.preview_triggers.look(place),
+            _ => self.triggers.look(place),
+        }
+    }
+
     /// The Environment of a Preview was written here.
     pub fn stamped(&self, place: &Place) {
         self.triggers.exists(place);
         self.triggers.look(place);
+        let environment = self.environments.get(place);
+        if let Some(app) = environment.map(|known| known.spec.app_ref.name.clone()) {
+            self.app_triggers.look(&Place::new(&place.namespace, app));
+        }
+    }
+
+    /// The Preview of a pull request was written here.
+    pub fn shown(&self, place: &Place) {
+        self.preview_triggers.exists(place);
+        self.preview_triggers.look(place);
+    }
+
+    /// A Preview of this App was deleted here: another one may take its place.
+    pub fn withdrawn(&self, namespace: &str, app: &str) {
+        self.look_at_queued();
+        for sibling in self.previews.group(namespace, app).into_keys() {
+            self.preview_triggers.look(&Place::new(namespace, sibling));
+        }
     }
 
     /// An Environment was deleted here, perhaps one of a Preview: that has its name. No watch tells of it any more.
     pub fn cleared(&self, place: &Place) {
-        if self.previews.get(place).is_some() {
+        if let Some(preview) = self.previews.get(place) {
             self.preview_triggers.look(place);
+            let app = Place::new(&place.namespace, &preview.spec.app_ref.name);
+            self.app_triggers.look(&app);
         }
         self.look_at_queued();
     }

@@ -22,6 +22,7 @@ use crate::api::Environment;
 use crate::caches::{Caches, Kept, Named, locked};
 use crate::config::Config;
 use crate::error::Error;
+use crate::git::GitHosts;
 use crate::lease::Held;
 use crate::metrics::Metrics;
 use crate::postgres::Databases;
@@ -43,6 +44,8 @@ pub struct Context {
     pub databases: Arc<dyn Databases>,
     /// The registries.
     pub registry: Registry,
+    /// The Git hosts.
+    pub git: Arc<dyn GitHosts>,
     /// Asks checks.
     pub probes: reqwest::Client,
     /// Tells people what happened.

@@ -8,7 +8,7 @@ use kube::runtime::controller::{Config, Error};
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use tokio_util::sync::CancellationToken;
 
-use crate::api::{Environment, Preview};
+use crate::api::{App, Environment, Preview};
 use crate::caches::Place;
 use crate::context::Context;
 use crate::managed::Managed;
@@ -22,9 +22,10 @@ pub async fn run(ctx: Arc<Context>, stop: CancellationToken) {
     if stop.run_until_cancelled(ctx.caches.ready()).await.is_none() {
         return;
     }
-    future::join(
+    future::join3(
         each::<Environment>(ctx.clone(), stop.clone()),
-        each::<Preview>(ctx, stop),
+        each::<Preview>(ctx.clone(), stop.clone()),
+        each::<App>(ctx, stop),
     )
     .await;
 }

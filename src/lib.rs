@@ -13,6 +13,7 @@ pub mod context;
 pub mod controllers;
 pub mod error;
 pub mod git;
+pub mod hints;
 pub mod lease;
 pub mod managed;
 pub mod metrics;

@@ -6,15 +6,16 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::api::app_status::AppStatus;
 use crate::api::environment::EnvironmentStatus;
 use crate::api::preview::PreviewStatus;
-use crate::api::{ConditionType, Environment, Preview};
+use crate::api::{App, ConditionType, Environment, Preview};
 use crate::apply::Owner;
 use crate::caches::{Caches, Kept, Triggers};
 use crate::context::Context;
 use crate::observe;
 use crate::plan::{self, Plan};
-use crate::seen::{SeenEnvironment, SeenPreview};
+use crate::seen::{SeenApp, SeenEnvironment, SeenPreview};
 
 /// A kind that is reconciled: how it is looked at, and what is decided on what was seen.
 pub trait Managed: Kept {
@@ -56,6 +57,10 @@ pub trait Status: Clone + Default + PartialEq + Serialize + DeserializeOwned + S
     fn with(self, generation: Option<i64>, conditions: Vec<Condition>) -> Self;
     /// What runs when all is well.
     fn release(&self) -> Option<&str>;
+    /// What is said when all is well.
+    fn praise(&self) -> String {
+        format!("{} runs", self.release().unwrap_or("The release"))
+    }
     /// What tells one run from the next, so that events of each are told apart.
     fn run(&self) -> String;
 }
@@ -165,5 +170,61 @@ impl Status for PreviewStatus {
 
     fn run(&self) -> String {
         self.expires_time.clone().unwrap_or_default()
+    }
+}
+
+impl Managed for App {
+    const NAME: &'static str = "App";
+    const STAGES: &'static [ConditionType] = &ConditionType::APP_STAGES;
+    const ALSO: &'static [ConditionType] = &[];
+    type Status = AppStatus;
+    type Seen = SeenApp;
+
+    fn status(&self) -> Option<&AppStatus> {
+        self.status.as_ref()
+    }
+
+    async fn observe(this: &Arc<Self>, ctx: &Context) -> SeenApp {
+        observe::source(this, ctx).await
+    }
+
+    fn plan(seen: &SeenApp) -> Plan<AppStatus> {
+        plan::source::plan(seen)
+    }
+
+    fn owner(&self) -> Owner<'_> {
+        self.into()
+    }
+
+    fn triggers(caches: &Caches) -> &Triggers<Self> {
+        &caches.app_triggers
+    }
+}
+
+impl Status for AppStatus {
+    fn conditions(&self) -> &[Condition] {
+        &self.conditions
+    }
+
+    fn observed_generation(&self) -> Option<i64> {
+        self.observed_generation
+    }
+
+    fn with(mut self, generation: Option<i64>, conditions: Vec<Condition>) -> Self {
+        self.observed_generation = generation;
+        self.conditions = conditions;
+        self
+    }
+
+    fn release(&self) -> Option<&str> {
+        None
+    }
+
+    fn praise(&self) -> String {
+        "The App can be read".to_owned()
+    }
+
+    fn run(&self) -> String {
+        String::new()
     }
 }

@@ -11,10 +11,12 @@ mod previews;
 pub(crate) mod routing;
 mod secrets;
 pub mod server;
+pub(crate) mod source;
 
 pub(crate) use children::{belongs, controller};
 pub(crate) use database::silence;
 pub use previews::preview;
+pub use source::app as source;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,6 +26,7 @@ use kube::ResourceExt;
 use crate::api::{App, Environment};
 use crate::caches::{Caches, Place, locked};
 use crate::context::Context;
+use crate::managed::Managed;
 use crate::plan::questions::{self, Names};
 use crate::revision::Revision;
 use crate::seen::{Children, Seen, SeenEnvironment};
@@ -34,7 +37,8 @@ pub async fn environment(environment: &Arc<Environment>, ctx: &Context) -> SeenE
     let name = &environment.spec.app_ref.name;
     let app = app(&place.namespace, name, &ctx.caches);
     let names = questions::names(environment, found(&app));
-    ctx.named.need(&place, &names).await;
+    let user = (Environment::NAME, place);
+    ctx.named.need(&user, &names).await;
     let mut seen = from_caches(environment, app, &names, ctx);
     seen.server = server::admin(&seen, ctx).await;
     let database = async {

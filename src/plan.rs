@@ -22,6 +22,7 @@ pub mod route;
 pub mod secrets;
 pub mod situation;
 pub mod slots;
+pub mod source;
 pub mod stages;
 pub mod sweep;
 pub mod teardown;

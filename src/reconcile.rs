@@ -9,7 +9,6 @@ use futures::FutureExt;
 use jiff::Timestamp;
 use kube::runtime::controller::Action;
 
-use crate::api::Environment;
 use crate::apply::{self, Acted};
 use crate::caches::{NameOf, Place, locked};
 use crate::context::Context;
@@ -117,9 +116,7 @@ async fn unread<K: Managed>(place: &Place, ctx: &Context) -> Result<Option<Durat
 
 /// It is gone: what was remembered and watched for it goes too.
 pub fn forget<K: Managed>(place: &Place, ctx: &Context) {
-    if K::NAME == Environment::NAME {
-        ctx.named.forget(place);
-    }
+    ctx.named.forget(&(K::NAME, place.clone()));
     ctx.memories.forget(K::NAME, place);
     ctx.failures.clear(&(K::NAME, place.clone()));
 }

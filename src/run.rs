@@ -2,6 +2,7 @@
 
 mod clients;
 mod telemetry;
+mod webhooks;
 
 pub use telemetry::LogFormat;
 
@@ -25,6 +26,8 @@ use crate::api::labels;
 use crate::caches::{self, Caches, Named, Scope};
 use crate::config::Config;
 use crate::context::{Context, Failures, HashKey, Memories, server_secret};
+use crate::git::Hosts;
+use crate::hints::Leading;
 use crate::lease::{self, Held};
 use crate::metrics::Metrics;
 use crate::postgres::Servers;
@@ -51,6 +54,9 @@ pub struct Options {
     /// Where health and metrics are served.
     #[arg(long, default_value = "0.0.0.0:8080", value_name = "ADDRESS")]
     pub listen: SocketAddr,
+    /// Where webhooks of Git hosts are taken. Default: nowhere; the hosts are polled.
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen_webhooks: Option<SocketAddr>,
     /// Whether replicas agree on one that writes.
     #[arg(long, default_value_t = true, num_args = 0..=1, default_missing_value = "true",
         action = clap::ArgAction::Set, value_name = "BOOL")]
@@ -89,22 +95,36 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let caches = Arc::new(Caches::new(metrics.clone()));
     let mut watches = caches::watch(&caches, &clients.watch, &options.scope());
     let served = serve(&options, &metrics, caches.clone(), stop.clone()).await?;
+    let git = Hosts::connect(&config, &clients.api, &options.namespace).await;
+    let git = git.map_err(anyhow::Error::msg)?;
+    let hints = Leading::default();
+    let hooked = webhooks::serve(options.listen_webhooks, &git, &hints, &stop).await?;
     // A replica that does not lead keeps its caches warm, and can begin at once.
     let Some(held) = lead(&options, &clients, stop.clone()).await else {
         return Ok(());
     };
     metrics.leads(true);
-    let ctx = context(&options, config, &clients, caches, held.clone(), metrics).await?;
-    let ctx = Arc::new(ctx);
+    let ctx = context(
+        &options,
+        config,
+        &clients,
+        caches,
+        held.clone(),
+        metrics,
+        git,
+    );
+    let ctx = Arc::new(ctx.await?);
     let namespaces = options.namespaces();
     tokio::spawn(sweeper::run(ctx.clone(), namespaces, stop.clone()));
-    let mut passes = tokio::spawn(controllers::run(ctx, stop.clone()));
+    let mut passes = tokio::spawn(controllers::run(ctx.clone(), stop.clone()));
+    hints.lead(ctx);
     tokio::select! {
         // First: when it is told to end, the others end with it.
         biased;
         () = stop.cancelled() => {}
         () = held.lost() => bail!("the lease is lost: another replica may write now"),
         ended = watches.join_next() => bail!("a watch ended: {ended:?}"),
+        ended = hooked => bail!("the server of webhooks ended: {ended:?}"),
         ended = served => bail!("the server of health and metrics ended: {ended:?}"),
         ended = &mut passes => bail!("the queue ended: {ended:?}"),
     }
@@ -185,6 +205,7 @@ async fn context(
     caches: Arc<Caches>,
     held: Held,
     metrics: Metrics,
+    git: Hosts,
 ) -> anyhow::Result<Context> {
     let client = &clients.api;
     let namespace = &options.namespace;
@@ -205,6 +226,7 @@ async fn context(
         caches,
         databases: Arc::new(Servers {}),
         registry,
+        git: Arc::new(git),
         probes: probe::client().map_err(anyhow::Error::msg)?,
         recorder: Recorder::new(client.clone(), reporter),
         clock: Timestamp::now,

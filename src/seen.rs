@@ -1,5 +1,9 @@
 //! The snapshot that a pass decides on: everything that was looked at, and what could not be looked at. Immutable.
 
+mod source;
+
+pub use source::{Hindrance, KnownPullRequest, SeenApp, SeenSource};
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;

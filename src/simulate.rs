@@ -6,10 +6,12 @@
 
 pub mod actors;
 mod applied;
+pub mod apps;
 pub mod assume;
 pub mod databases;
 pub mod defaults;
 pub mod effect;
+pub mod git;
 pub mod merge;
 pub mod perform;
 pub mod previews;
@@ -23,7 +25,9 @@ pub mod story;
 pub mod words;
 pub mod world;
 
+pub use apps::AppPass;
 pub use effect::Effect;
+pub use git::Hosted;
 pub use previews::PreviewPass;
 pub use script::{Build, Migrates, Runs};
 pub use settle::Event;

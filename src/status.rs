@@ -89,7 +89,8 @@ pub async fn report_unreadable<K: Managed>(
         K::NAME
     );
     let gate = Gate::new(Reason::SpecInvalid, message);
-    let said = [ConditionType::Accepted, ConditionType::Ready];
+    let first = K::STAGES.first().copied();
+    let said: Vec<_> = first.into_iter().chain([ConditionType::Ready]).collect();
     let generation = found.metadata.generation;
     let wanted = conditions::amend(before.clone(), &said, &gate, generation, ctx.now());
     if conditions::same(&before, &wanted) {

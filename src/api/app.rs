@@ -1,4 +1,4 @@
-//! `App`: what an app is. It is read, never reconciled: an Environment says where it runs.
+//! `App`: what an app is. An Environment says where it runs; of the App itself only its previews are reconciled.
 
 use std::collections::BTreeMap;
 
@@ -6,6 +6,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::app_status::AppStatus;
 use super::rules;
 use super::shared::{EnvFrom, EnvVar, Health, Liveness, NameRef, Resources};
 use super::template::PreviewTemplate;
@@ -21,10 +22,16 @@ use super::template::PreviewTemplate;
     shortname = "tapp",
     category = "towpath",
     namespaced,
+    status = "AppStatus",
     derive = "PartialEq",
     doc = "What an app is: its components, health, configuration, database and migration. An Environment says where a release of it runs.",
     printcolumn(name = "Components", type_ = "string", json_path = ".spec.components[*].name"),
     printcolumn(name = "Database", type_ = "string", json_path = ".spec.database.engine"),
+    printcolumn(name = "Previews", type_ = "integer", json_path = ".status.livePreviews", description = "Live previews"),
+    printcolumn(name = "Queued", type_ = "integer", json_path = ".status.queuedPreviews", description = "Previews that wait for a place", priority = 1),
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason", priority = 1),
+    printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].message", priority = 1),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     validation = Rule::new("self.metadata.name.size() <= 20").message("the name of an App must have at most 20 characters"),
     validation = Rule::new("self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')")
@@ -39,6 +46,8 @@ use super::template::PreviewTemplate;
         .message("preview.database must be set exactly when the App has a database"),
     validation = Rule::new("!has(self.preview) || !has(self.preview.components) || self.preview.components.all(p, self.components.exists(c, c.name == p.name))")
         .message("preview.components must name components of the App"),
+    validation = Rule::new("!has(self.preview) || !has(self.preview.source) || !has(self.preview.source.components) || self.preview.source.components.all(p, self.components.exists(c, c.name == p.name))")
+        .message("preview.source.components must name components of the App"),
 )]
 pub struct AppSpec {
     /// Repository of every component that names none of its own, without tag or digest. A release whose image comes from

@@ -21,6 +21,8 @@ pub enum ConditionType {
     Verified,
     /// The Environment of the preview is Ready: the pull request answers on its hosts.
     Deployed,
+    /// The pull requests of the App's source are known, and get previews.
+    Sourced,
     /// Something serves: every component of what holds the slots has an available pod.
     Available,
     /// All of it runs, at this generation; else it says what the first closed stage says.
@@ -32,6 +34,9 @@ pub enum ConditionType {
 }
 
 impl ConditionType {
+    /// The stage of an App.
+    pub const APP_STAGES: [Self; 1] = [Self::Sourced];
+
     /// The stages of a Preview, in their order.
     pub const PREVIEW_STAGES: [Self; 2] = [Self::Accepted, Self::Deployed];
 
@@ -60,6 +65,7 @@ impl ConditionType {
             Self::Routed => "Routed",
             Self::Verified => "Verified",
             Self::Deployed => "Deployed",
+            Self::Sourced => "Sourced",
             Self::Available => "Available",
             Self::Ready => "Ready",
             Self::Reconciling => "Reconciling",
@@ -133,6 +139,8 @@ reasons! {
     Unchecked: Open,
     /// The preview answers on its hosts.
     Deployed: Open,
+    /// Pull requests of the source get previews.
+    Sourced: Open,
     /// The preview expires soon: `kubectl towpath preview extend`, a push, or the label `towpath.dev/keep=true` lets it live on.
     ExpiresSoon: Open,
     /// All of it runs.
@@ -144,7 +152,7 @@ reasons! {
     /// A ConfigMap or a Secret does not exist yet. Create it, or take its name out.
     ReferenceMissing: Waiting,
     /// The registry does not have the image yet. Push it: it is asked for again after ten seconds, then ever later, after
-    /// five minutes at most.
+    /// five minutes at most; for a preview after five seconds, and after a minute at most.
     WaitingForImage: Waiting,
     /// The database is being made, or starts. When it lasts, look at the database's pod and volume: `kubectl towpath get`.
     DatabaseStarting: Waiting,
@@ -185,6 +193,10 @@ reasons! {
     /// The time to live of the preview is over; its Environment and database are gone. A push or `kubectl towpath preview extend` makes
     /// them anew.
     Expired: Refused,
+    /// The pull request comes from a fork, and the App's `preview.forks` lets none in.
+    ForkDenied: Refused,
+    /// The Git host said no, or the configuration has no such host. Mend the App's `preview.source`, its token, or `git.hosts`.
+    SourceRefused: Refused,
     /// An older Preview shows the same pull request. Delete one of the two.
     PullRequestTaken: Refused,
     /// What a preview asks for is above what the controller's configuration allows. Ask for less in `preview.components`.
@@ -239,6 +251,8 @@ reasons! {
     /// The registry did not answer. It is asked again after ten seconds, then ever later, after five minutes at most; a
     /// release by digest needs no registry.
     RegistrySilent: Unknown,
+    /// The Git host did not answer, or takes no more requests for a while. No preview goes for it; it is asked again.
+    SourceSilent: Unknown,
     /// A ConfigMap or a Secret could not be read. The message says why; it is read again by itself.
     ReferenceUnknown: Unknown,
     /// The database did not answer. It is asked again after five seconds, then ever later, after 80 seconds at most.

@@ -87,6 +87,10 @@ pub struct PreviewOf {
     /// Number of the pull request.
     #[schemars(range(min = 1, max = 2_147_483_647))]
     pub number: i64,
+    /// Whether it shows a pull request of a fork: it then reads no Secret but its database's own, and gets no seed data.
+    /// Default: false.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub fork: bool,
     /// The components that run. Default: all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), inner(length(min = 1, max = 15)))]

@@ -13,7 +13,9 @@ use crate::config::GitProvider;
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[x_kube(validation = Rule::new("!has(self.env) || self.env.all(e, !e.name.startsWith('TOWPATH_'))")
-    .message("the name of a variable of a preview must not start with TOWPATH_: these tell the app that it is one"))]
+    .message("the name of a variable of a preview must not start with TOWPATH_: these tell the app that it is one"),
+    validation = Rule::new("!has(self.forks) || self.forks != 'Labelled' || !has(self.source) || has(self.source.label)")
+    .message("with forks: Labelled the source must have a label: the one that lets a commit of a fork in"))]
 pub struct PreviewTemplate {
     /// Hosts on which a preview answers. `{app}` and `{number}` stand for the App's name and the number of the pull request.
     #[schemars(length(min = 1, max = 4))]
@@ -98,15 +100,24 @@ pub struct Source {
     /// The image of a pull request, such as `registry.example.com/shop:pr-{number}-{shortSha}`. `{sha}` and `{shortSha}` are
     /// 40 and 7 characters of its head commit, never of a merge commit.
     #[schemars(length(min = 1, max = 512))]
+    #[x_kube(
+        validation = Rule::new("self.matches('^[a-zA-Z0-9]([-a-zA-Z0-9._:/]|[{](number|sha|shortSha)[}])*$') && self.matches('[{](number|sha|shortSha)[}]')")
+            .message("image must hold {number}, {sha} or {shortSha}, and nothing else in braces"),
+        validation = Rule::new("self.matches(':([a-zA-Z0-9_]|[{][a-zA-Z]+[}])([-a-zA-Z0-9_.]|[{][a-zA-Z]+[}])*$')")
+            .message("image must name a tag, such as registry.example.com/shop:pr-{number}-{shortSha}"),
+    )]
     pub image: String,
     /// Images of components with a repository of their own, written in the same way.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub components: Vec<SourceImage>,
-    /// A pull request that changes nothing under these paths gets no preview. Default: every one does.
+    /// A pull request that changes nothing under these paths gets no preview: files and folders, from the root of the
+    /// repository, such as `services/shop`. Default: every one does.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32), inner(length(min = 1, max = 256)))]
+    #[x_kube(validation = Rule::new("self.all(p, !p.startsWith('/') && !p.startsWith('./') && !p.contains('*'))")
+        .message("paths must be files or folders such as services/shop, from the root of the repository, without / or ./ at the beginning and without *"))]
     pub paths: Vec<String>,
     /// Whether drafts get a preview. Default: true.
     #[serde(default = "yes")]
@@ -256,6 +267,12 @@ pub struct SourceImage {
     pub name: String,
     /// Its image, written as the source's `image`.
     #[schemars(length(min = 1, max = 512))]
+    #[x_kube(
+        validation = Rule::new("self.matches('^[a-zA-Z0-9]([-a-zA-Z0-9._:/]|[{](number|sha|shortSha)[}])*$') && self.matches('[{](number|sha|shortSha)[}]')")
+            .message("image must hold {number}, {sha} or {shortSha}, and nothing else in braces"),
+        validation = Rule::new("self.matches(':([a-zA-Z0-9_]|[{][a-zA-Z]+[}])([-a-zA-Z0-9_.]|[{][a-zA-Z]+[}])*$')")
+            .message("image must name a tag, such as registry.example.com/shop:pr-{number}-{shortSha}"),
+    )]
     pub image: String,
 }
 

@@ -2,12 +2,13 @@
 
 use kube::ResourceExt;
 use kube::api::{Patch, PatchParams};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::Writer;
 use super::standing::Standing;
 use super::stop::Stop;
-use crate::api::{Environment, labels};
+use crate::api::{Environment, Preview, labels};
 use crate::caches::{Kept, locked};
 use crate::error::Verb;
 use crate::plan::Change;
@@ -41,27 +42,8 @@ impl Writer<'_> {
     pub(super) async fn stamp(&self, change: &Change<Environment>) -> Result<(), Stop> {
         match &change.live {
             Some(live) => {
-                // Who puts something else there each time, such as a webhook, is not fought.
-                let wanted = crate::build::hash::of(&change.object.spec, 16);
-                let path = format!("/spec as {wanted}");
-                let mark = [crate::seen::addition(
-                    "Environment",
-                    &change.object.name_any(),
-                    &path,
-                )];
-                if !locked(&self.memory.foreign).remove(&mark, self.ctx.now()) {
-                    tracing::warn!(
-                        namespace = self.namespace,
-                        ?mark,
-                        "somebody else changes it each time: it is left"
-                    );
-                    return Ok(());
-                }
-                let replaced = self.replace(&*change.object, &live.uid).await;
-                if replaced.is_err() {
-                    locked(&self.memory.foreign).still_there(&mark);
-                }
-                replaced?;
+                self.put(&*change.object, &change.object.spec, &live.uid)
+                    .await?
             }
             None => self.change(change).await?,
         }
@@ -69,6 +51,42 @@ impl Writer<'_> {
         let place = self.place(&change.object.name_any());
         self.ctx.caches.stamped(&place);
         Ok(())
+    }
+
+    /// Makes the Preview of a pull request, or puts what it shall show in the place of what it shows.
+    pub(super) async fn show(&self, change: &Change<Preview>) -> Result<(), Stop> {
+        let preview = &*change.object;
+        match &change.live {
+            Some(live) => self.put(preview, &preview.spec, &live.uid).await?,
+            None => self.create(preview).await?,
+        }
+        let place = self.place(&preview.name_any());
+        self.ctx.caches.shown(&place);
+        Ok(())
+    }
+
+    /// Puts what an object shall be in the place of what it is. Who puts something else there each time, such as a webhook, is
+    /// not fought.
+    async fn put<K: Kept>(&self, wanted: &K, spec: &impl Serialize, uid: &str) -> Result<(), Stop> {
+        let path = format!("/spec as {}", crate::build::hash::of(spec, 16));
+        let mark = [crate::seen::addition(
+            &K::kind(&()),
+            &wanted.name_any(),
+            &path,
+        )];
+        if !locked(&self.memory.foreign).remove(&mark, self.ctx.now()) {
+            tracing::warn!(
+                namespace = self.namespace,
+                ?mark,
+                "somebody else changes it each time: it is left"
+            );
+            return Ok(());
+        }
+        let replaced = self.replace(wanted, uid).await;
+        if replaced.is_err() {
+            locked(&self.memory.foreign).still_there(&mark);
+        }
+        replaced
     }
 
     /// A live read: the uid of what is there, if it is ours; nothing if the name is free.
@@ -148,6 +166,7 @@ pub(crate) fn replaced(kind: &str) -> &'static [&'static str] {
         "Deployment" | "StatefulSet" => &["/spec/template"],
         "Service" => &["/spec/selector", "/spec/ports"],
         "Environment" => &["/spec"],
+        "Preview" => &["/spec/pullRequest", "/spec/release"],
         "NetworkPolicy" => &["/spec"],
         _ => &[],
     }

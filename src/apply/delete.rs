@@ -11,7 +11,7 @@ use kube::api::{DeleteParams, Preconditions};
 
 use super::Writer;
 use super::stop::Stop;
-use crate::api::{Environment, Reason};
+use crate::api::{Environment, Preview, Reason};
 use crate::build::http_route::HttpRoute;
 use crate::caches::Kept;
 use crate::error::Verb;
@@ -34,6 +34,13 @@ impl Writer<'_> {
             "Environment" => {
                 self.delete_one::<Environment>(name, uid).await?;
                 self.ctx.caches.cleared(&self.place(name));
+                Ok(())
+            }
+            "Preview" => {
+                self.delete_one::<Preview>(name, uid).await?;
+                self.ctx
+                    .caches
+                    .withdrawn(&self.namespace, self.owner.name());
                 Ok(())
             }
             kind => Err(Stop::Refused(

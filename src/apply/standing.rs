@@ -48,8 +48,8 @@ impl Standing {
 fn is_owned<K: Kept>(object: &K, owner: Owner<'_>) -> bool {
     match owner {
         Owner::Environment(environment) => belongs(object, environment),
-        Owner::Preview(preview) => {
-            controller(object).map(|owner| &owner.uid) == preview.metadata.uid.as_ref()
+        Owner::Preview(_) | Owner::App(_) => {
+            controller(object).map(|owner| &owner.uid) == owner.meta().uid.as_ref()
         }
     }
 }

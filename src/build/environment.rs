@@ -9,7 +9,7 @@ use crate::api::environment::{
     ComponentOverride, Database, Dedicated, DeletionPolicy, EnvironmentSpec, Host, PreviewOf,
     Provider, Release, SharedServer, Strategy,
 };
-use crate::api::shared::EnvVar;
+use crate::api::shared::{EnvVar, NameRef};
 use crate::api::template::{PreviewDatabase, PreviewProvider, PreviewTemplate};
 use crate::api::{App, Environment, Preview, labels};
 
@@ -37,8 +37,9 @@ pub fn of_preview(preview: &Preview, app: &App, live: Option<&Environment>) -> O
         deletion_policy: DeletionPolicy::Delete,
         preview: Some(PreviewOf {
             number: preview.spec.pull_request.number,
+            fork: preview.spec.pull_request.fork,
             components: names(template),
-            secrets: template.secrets.clone(),
+            secrets: secrets(preview, template),
             egress: template.egress.clone(),
         }),
         suspend: false,
@@ -71,6 +72,14 @@ fn metadata(preview: &Preview) -> ObjectMeta {
             block_owner_deletion: Some(true),
         }]),
         ..ObjectMeta::default()
+    }
+}
+
+/// The Secrets that it may read. The code of a fork reads none.
+fn secrets(preview: &Preview, template: &PreviewTemplate) -> Vec<NameRef> {
+    match preview.spec.pull_request.fork {
+        true => Vec::new(),
+        false => template.secrets.clone(),
     }
 }
 

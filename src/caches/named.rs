@@ -1,4 +1,4 @@
-//! ConfigMaps and Secrets that people name: each is watched alone, as long as an Environment names it. All the Secrets of a
+//! ConfigMaps and Secrets that people name: each is watched alone, as long as an Environment or an App names it. All the Secrets of a
 //! namespace are never asked for.
 
 use std::collections::{BTreeSet, HashMap};
@@ -14,14 +14,14 @@ use tokio::sync::watch::{Receiver, Sender, channel};
 use tokio::task::AbortHandle;
 
 use super::intake::config;
-use super::{Caches, Kept, Place, locked, trimmed};
+use super::{Caches, Kept, Place, Subject, locked, trimmed};
 use crate::plan::questions::Names;
 use crate::seen::Seen;
 
 /// How long a pass waits for the first answer of a new watch.
 const FIRST_ANSWER: Duration = Duration::from_secs(5);
 
-/// The ConfigMaps and Secrets that Environments name.
+/// The ConfigMaps and Secrets that Environments and Apps name.
 pub struct Named {
     config_maps: Watched<ConfigMap>,
     secrets: Watched<Secret>,
@@ -36,24 +36,25 @@ impl Named {
         }
     }
 
-    /// From now on this Environment names these and no others. Waits a little for the first answers.
-    pub async fn need(&self, environment: &Place, names: &Names) {
-        self.config_maps.need(environment, &names.config_maps);
-        self.secrets.need(environment, &names.secrets);
+    /// From now on this object names these and no others. Waits a little for the first answers.
+    pub async fn need(&self, user: &Subject, names: &Names) {
+        self.config_maps.need(user, &names.config_maps);
+        self.secrets.need(user, &names.secrets);
+        let namespace = &user.1.namespace;
         let answers = async {
             self.config_maps
-                .answered(environment, &names.config_maps)
+                .answered(namespace, &names.config_maps)
                 .await;
-            self.secrets.answered(environment, &names.secrets).await;
+            self.secrets.answered(namespace, &names.secrets).await;
         };
-        // Who does not answer in time is unknown, and triggers the Environment when it answers.
+        // Who does not answer in time is unknown, and triggers the object when it answers.
         let _ = tokio::time::timeout(FIRST_ANSWER, answers).await;
     }
 
-    /// This Environment is gone.
-    pub fn forget(&self, environment: &Place) {
-        self.config_maps.need(environment, &BTreeSet::new());
-        self.secrets.need(environment, &BTreeSet::new());
+    /// This object is gone.
+    pub fn forget(&self, user: &Subject) {
+        self.config_maps.need(user, &BTreeSet::new());
+        self.secrets.need(user, &BTreeSet::new());
     }
 
     /// A ConfigMap that was named.
@@ -77,7 +78,7 @@ struct Watched<K> {
 /// One named object. `None`: its watch has not answered yet.
 struct Entry<K> {
     seen: Receiver<Option<Seen<Arc<K>>>>,
-    users: Arc<Mutex<BTreeSet<Place>>>,
+    users: Arc<Mutex<BTreeSet<Subject>>>,
     task: AbortHandle,
 }
 
@@ -96,21 +97,22 @@ impl<K: Kept> Watched<K> {
         }
     }
 
-    fn need(&self, environment: &Place, names: &BTreeSet<String>) {
+    fn need(&self, user: &Subject, names: &BTreeSet<String>) {
+        let namespace = &user.1.namespace;
         let mut entries = locked(&self.entries);
         entries.retain(|place, entry| {
             let mut users = locked(&entry.users);
-            if place.namespace == environment.namespace && !names.contains(&place.name) {
-                users.remove(environment);
+            if place.namespace == *namespace && !names.contains(&place.name) {
+                users.remove(user);
             }
             !users.is_empty()
         });
         for name in names {
-            let place = Place::new(&environment.namespace, name);
+            let place = Place::new(namespace, name);
             let entry = entries
                 .entry(place.clone())
                 .or_insert_with(|| self.start(place));
-            locked(&entry.users).insert(environment.clone());
+            locked(&entry.users).insert(user.clone());
         }
     }
 
@@ -127,9 +129,9 @@ impl<K: Kept> Watched<K> {
         Entry { seen, users, task }
     }
 
-    async fn answered(&self, environment: &Place, names: &BTreeSet<String>) {
+    async fn answered(&self, namespace: &str, names: &BTreeSet<String>) {
         for name in names {
-            let place = Place::new(&environment.namespace, name);
+            let place = Place::new(namespace, name);
             let seen = locked(&self.entries)
                 .get(&place)
                 .map(|entry| entry.seen.clone());
@@ -152,7 +154,7 @@ impl<K: Kept> Watched<K> {
 /// The watch of one object.
 struct One<K> {
     told: Sender<Option<Seen<Arc<K>>>>,
-    users: Arc<Mutex<BTreeSet<Place>>>,
+    users: Arc<Mutex<BTreeSet<Subject>>>,
     caches: Arc<Caches>,
 }
 
@@ -183,7 +185,7 @@ impl<K: Kept> One<K> {
         if changed {
             locked(&self.users)
                 .iter()
-                .for_each(|user| self.caches.triggers.look(user));
+                .for_each(|user| self.caches.look(user));
         }
     }
 

@@ -172,8 +172,18 @@ fn holder_changed<K: Kept>(caches: &Caches, change: &Change<K>) {
     child_changed(caches, change);
 }
 
+/// Its own status concerns nobody.
 fn app_changed(caches: &Caches, change: &Change<App>) {
     let Place { namespace, name } = &change.place;
+    if change.new.is_some() || caches.apps.unreadable(&change.place).is_some() {
+        caches.app_triggers.exists(&change.place);
+    } else {
+        caches.app_triggers.gone(&change.place);
+    }
+    if change.own {
+        return;
+    }
+    caches.app_triggers.look(&change.place);
     for environment in caches.environments.group(namespace, name).into_keys() {
         caches.triggers.look(&Place::new(namespace, environment));
     }
@@ -205,6 +215,12 @@ fn preview_changed(caches: &Caches, change: &Change<Preview>) {
     }
     if !change.own {
         caches.preview_triggers.look(place);
+        let objects = [&change.old, &change.new];
+        for preview in objects.into_iter().flatten() {
+            caches
+                .app_triggers
+                .look(&Place::new(&place.namespace, preview.group()));
+        }
     }
 }
 
@@ -234,6 +250,14 @@ fn environment_changed(caches: &Caches, change: &Change<Environment>) {
         // Another one may be made in its place.
         if change.new.is_none() {
             caches.look_at_queued();
+        }
+        // How many are live.
+        if change.new.is_none() || change.old.is_none() {
+            for environment in objects.into_iter().flatten() {
+                caches
+                    .app_triggers
+                    .look(&Place::new(&place.namespace, environment.group()));
+            }
         }
     }
 }

@@ -146,6 +146,7 @@ impl Stage {
         let story = &mut self.story;
         self.world.settle(quiet, &mut |world, event| match event {
             Event::Pass(name, pass) => story.pass(world, name, pass),
+            Event::App(name, pass) => story.app(world, name, pass),
             Event::Preview(name, pass) => story.preview(world, name, pass),
             Event::Effect(effect) => story.effect(world, effect),
         });

@@ -11,6 +11,9 @@ use super::check::unique;
 pub struct Git {
     /// The hosts. Default: github.com and gitlab.com. An empty list: none may be asked.
     pub hosts: Vec<GitHostConfig>,
+    /// How often each repository is asked for its open pull requests, in seconds; what webhooks tell of is asked at once.
+    /// From 10 to 3600. Default: 60.
+    pub poll_seconds: u32,
 }
 
 /// A Git host that may be asked.
@@ -78,6 +81,7 @@ impl Default for Git {
         let hosts = [GitProvider::GitHub, GitProvider::GitLab];
         Self {
             hosts: hosts.map(GitHostConfig::public).into(),
+            poll_seconds: 60,
         }
     }
 }
@@ -150,7 +154,22 @@ impl GitHostConfig {
 }
 
 impl Git {
+    /// The host of a provider that is meant: the one of that name, or without a name the only one there is.
+    pub fn host(&self, provider: GitProvider, name: Option<&str>) -> Option<&GitHostConfig> {
+        let mut fitting = self
+            .hosts
+            .iter()
+            .filter(|host| host.provider == provider)
+            .filter(|host| name.is_none_or(|name| host.name() == name));
+        let found = fitting.next();
+        found.filter(|_| fitting.next().is_none())
+    }
+
     pub(super) fn check(&self) -> Result<(), String> {
+        if !(10..=3600).contains(&self.poll_seconds) {
+            let sentence = "git.pollSeconds must be from 10 to 3600";
+            return Err(sentence.into());
+        }
         self.hosts.iter().try_for_each(GitHostConfig::check)?;
         unique(
             "git.hosts[].name",
@@ -196,6 +215,25 @@ mod tests {
         );
         let none = Config::parse("git: {hosts: []}").expect("no host");
         assert!(none.git.hosts.is_empty());
+        assert_eq!(none.git.poll_seconds, 60);
+        assert!(refusal("git: {pollSeconds: 9}").contains("must be from 10 to 3600"));
+    }
+
+    #[test]
+    fn a_host_is_meant_when_nothing_else_can_be() {
+        let text = r#"
+git:
+  hosts:
+  - {provider: GitHub}
+  - {name: ghe, provider: GitHub, url: "https://ghe.example.com/api/v3"}
+  - {name: inner, provider: Forgejo, url: "https://git.example.com"}
+"#;
+        let git = Config::parse(text).expect("the documented shape").git;
+        let named = |provider, name| git.host(provider, name).map(|host| host.name());
+        assert_eq!(named(GitProvider::Forgejo, None), Some("inner"));
+        assert_eq!(named(GitProvider::GitHub, Some("ghe")), Some("ghe"));
+        assert_eq!(named(GitProvider::GitHub, None), None);
+        assert_eq!(named(GitProvider::GitLab, Some("ghe")), None);
     }
 
     #[test]

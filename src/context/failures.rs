@@ -4,13 +4,10 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::caches::Place;
+pub use crate::caches::Subject;
 
 const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(300);
-
-/// Kind and place of an object.
-pub type Subject = (&'static str, Place);
 
 /// Failures in a row, by kind and place.
 #[derive(Debug, Default)]
@@ -52,6 +49,7 @@ fn delay(failures: u32, chance: f64) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::caches::Place;
 
     #[test]
     fn the_wait_doubles_from_a_second_to_five_minutes() {

@@ -1,7 +1,7 @@
 //! What is remembered of an object from pass to pass. All of it may be lost: it only spares the outside from being asked
 //! the same too often.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -16,6 +16,7 @@ use crate::observe::checks::Counted;
 use crate::observe::database::Answered;
 use crate::observe::images::Asked;
 use crate::observe::mask::Hidden;
+use crate::observe::source::Heard;
 
 /// The pauses between attempts to take an Environment down.
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
@@ -37,6 +38,10 @@ pub struct Memory {
     pub checks: Mutex<HashMap<String, Counted>>,
     /// What others added to its children.
     pub foreign: Mutex<Foreign>,
+    /// What the Git host of an App said.
+    pub heard: Mutex<Heard>,
+    /// Pull requests of an App that something happened to.
+    pub hints: Mutex<BTreeSet<u64>>,
     /// How often the apiserver refused the same.
     pub refusals: Mutex<Refusals>,
 }

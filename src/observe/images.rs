@@ -13,8 +13,14 @@ use crate::plan::questions;
 use crate::registry::{Answer, PullSecret};
 use crate::seen::SeenEnvironment;
 
-const FIRST: SignedDuration = SignedDuration::from_secs(10);
-const LONGEST: SignedDuration = SignedDuration::from_secs(300);
+/// The first pause after a no, and the longest.
+const PAUSES: (SignedDuration, SignedDuration) = (
+    SignedDuration::from_secs(10),
+    SignedDuration::from_secs(300),
+);
+/// Those of a preview: people wait for its image, which CI is building.
+const PAUSES_OF_PREVIEW: (SignedDuration, SignedDuration) =
+    (SignedDuration::from_secs(5), SignedDuration::from_secs(60));
 /// A found image is in its revision soon; until then it need not be asked for again.
 const FOUND: SignedDuration = SignedDuration::from_secs(120);
 
@@ -31,6 +37,7 @@ struct Basis {
     generation: Option<i64>,
     retry: Option<String>,
     label: bool,
+    is_preview: bool,
     logins: Vec<String>,
 }
 
@@ -42,18 +49,22 @@ struct Remembered {
 }
 
 impl Remembered {
-    fn is_fresh(&self, now: Timestamp) -> bool {
+    fn is_fresh(&self, now: Timestamp, is_preview: bool) -> bool {
         let age = now.duration_since(self.at);
         // A clock that was set back makes nothing fresh for ever.
-        !age.is_negative() && age < self.lasts()
+        !age.is_negative() && age < self.lasts(is_preview)
     }
 
-    fn lasts(&self) -> SignedDuration {
+    fn lasts(&self, is_preview: bool) -> SignedDuration {
         if matches!(self.answer, Answer::Found { .. }) {
             return FOUND;
         }
-        let doubled = FIRST.saturating_mul(2_i32.saturating_pow(self.tries.saturating_sub(1)));
-        doubled.min(LONGEST)
+        let (first, longest) = match is_preview {
+            true => PAUSES_OF_PREVIEW,
+            false => PAUSES,
+        };
+        let doubled = first.saturating_mul(2_i32.saturating_pow(self.tries.saturating_sub(1)));
+        doubled.min(longest)
     }
 }
 
@@ -70,7 +81,8 @@ impl Asked {
 
     fn fresh(&mut self, basis: &Basis, image: &str, now: Timestamp) -> Option<Answer> {
         let known = self.on(basis).get(image)?;
-        known.is_fresh(now).then(|| known.answer.clone())
+        let fresh = known.is_fresh(now, basis.is_preview);
+        fresh.then(|| known.answer.clone())
     }
 
     fn remember(&mut self, basis: &Basis, image: &str, answer: Answer, now: Timestamp) {
@@ -100,6 +112,7 @@ pub(super) async fn ask(seen: &SeenEnvironment, ctx: &Context) -> BTreeMap<Strin
             .get(crate::api::labels::RETRY)
             .cloned(),
         label: wants_label(seen),
+        is_preview: environment.spec.preview.is_some(),
         logins: versions,
     };
     let asked = questions::images(seen).into_iter();
@@ -152,6 +165,21 @@ mod tests {
         (0..20).for_each(|_| asked.remember(&basis, "a:1", no.clone(), after(30)));
         assert_eq!(asked.fresh(&basis, "a:1", after(330)), None);
         assert_eq!(asked.fresh(&basis, "a:1", after(5)), None);
+    }
+
+    #[test]
+    fn the_image_of_a_preview_is_asked_for_at_least_once_a_minute() {
+        let mut asked = Asked::default();
+        let basis = Basis {
+            is_preview: true,
+            ..Basis::default()
+        };
+        let no = Answer::Missing("not there".to_owned());
+        asked.remember(&basis, "a:1", no.clone(), after(0));
+        assert_eq!(asked.fresh(&basis, "a:1", after(4)), Some(no.clone()));
+        assert_eq!(asked.fresh(&basis, "a:1", after(5)), None);
+        (0..20).for_each(|_| asked.remember(&basis, "a:1", no.clone(), after(5)));
+        assert_eq!(asked.fresh(&basis, "a:1", after(65)), None);
     }
 
     #[test]

@@ -36,7 +36,7 @@ fn is_of(environment: &Environment, preview: &Preview) -> bool {
     controller(environment).map(|owner| &owner.uid) == preview.metadata.uid.as_ref()
 }
 
-fn known(caches: &Caches) -> Vec<KnownPreview> {
+pub(super) fn known(caches: &Caches) -> Vec<KnownPreview> {
     let previews = caches.previews.all().into_iter();
     let known = previews.map(|preview| {
         let namespace = preview.namespace().unwrap_or_default();
@@ -52,7 +52,7 @@ fn known(caches: &Caches) -> Vec<KnownPreview> {
 }
 
 /// Environments count until they are gone, also when their Preview is gone before.
-fn live(caches: &Caches) -> BTreeMap<(String, String), usize> {
+pub(super) fn live(caches: &Caches) -> BTreeMap<(String, String), usize> {
     let mut live = BTreeMap::new();
     for environment in caches.environments.all() {
         if controller(&*environment).is_some_and(|owner| owner.kind == "Preview") {

@@ -10,7 +10,7 @@ use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 
 use kube::ResourceExt;
 
-use crate::api::{ConditionType, Environment};
+use crate::api::{ConditionType, Environment, Preview};
 use crate::build::http_route::HttpRoute;
 use crate::postgres;
 use crate::seen::Hidden;
@@ -57,6 +57,8 @@ pub enum Action {
     NetworkPolicy(Change<NetworkPolicy>),
     /// What a Preview makes its Environment; one that is there is replaced.
     Environment(Change<Environment>),
+    /// POST of a Preview for a pull request, 409 on ours: done; of one that is there, release and pull request are replaced.
+    Preview(Change<Preview>),
     /// Server-side apply of a route of the Gateway API.
     HttpRoute(Change<HttpRoute>),
     /// Server-side apply of a route of an Ingress controller.
@@ -140,6 +142,7 @@ impl Action {
             Self::Budget(change) => Key::new("PodDisruptionBudget", change.object.name_any()),
             Self::NetworkPolicy(change) => Key::new("NetworkPolicy", change.object.name_any()),
             Self::Environment(change) => Key::new("Environment", change.object.name_any()),
+            Self::Preview(change) => Key::new("Preview", change.object.name_any()),
             Self::HttpRoute(change) => Key::new("HTTPRoute", change.object.name_any()),
             Self::Ingress(change) => Key::new("Ingress", change.object.name_any()),
             Self::Volume(change) => Key::new("PersistentVolumeClaim", change.object.name_any()),

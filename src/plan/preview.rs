@@ -3,7 +3,7 @@
 mod accept;
 mod deploy;
 mod lifetime;
-mod queue;
+pub(super) mod queue;
 
 use super::{Gate, Plan};
 use crate::api::ConditionType;

@@ -75,32 +75,44 @@ fn is_controlled(environment: &Environment) -> bool {
 
 fn reads_what_it_may(preview: &PreviewOf, app: &App, component: &Component) -> Result<(), Gate> {
     let may = |name: &str| preview.secrets.iter().any(|secret| secret.name == name);
+    let (app, component_name) = (app.name_any(), &component.name);
     for variable in &component.env {
         if let Some(secret) = &variable.secret_ref
             && !may(&secret.name)
         {
-            return Err(Gate::spec(format!(
-                "variable '{}' of component '{}' reads Secret '{}', which previews may not: preview.env of App '{}' must give it a value, or preview.secrets must name the Secret",
-                variable.name,
-                component.name,
-                secret.name,
-                app.name_any()
-            )));
+            let (variable, secret) = (&variable.name, &secret.name);
+            let what = format!(
+                "variable '{variable}' of component '{component_name}' reads Secret '{secret}'"
+            );
+            return Err(Gate::spec(match preview.fork {
+                true => format!(
+                    "{what}, and the preview of a fork may read none: preview.env of App '{app}' must give it a value"
+                ),
+                false => format!(
+                    "{what}, which previews may not: preview.env of App '{app}' must give it a value, or preview.secrets must name the Secret"
+                ),
+            }));
         }
     }
     let mut sources = component
         .env_from
         .iter()
         .filter_map(|source| source.secret_ref.as_ref());
-    match sources.find(|secret| !may(&secret.name)) {
-        Some(secret) => Err(Gate::spec(format!(
-            "component '{}' reads all of Secret '{}', which previews may not: preview.secrets of App '{}' must name it",
-            component.name,
-            secret.name,
-            app.name_any()
-        ))),
-        None => Ok(()),
-    }
+    let Some(secret) = sources.find(|secret| !may(&secret.name)) else {
+        return Ok(());
+    };
+    let what = format!(
+        "component '{component_name}' reads all of Secret '{}'",
+        secret.name
+    );
+    Err(Gate::spec(match preview.fork {
+        true => format!(
+            "{what}, and the preview of a fork may read none: it must read its variables one by one, so that preview.env of App '{app}' can give them values"
+        ),
+        false => {
+            format!("{what}, which previews may not: preview.secrets of App '{app}' must name it")
+        }
+    }))
 }
 
 /// A preview has no data but its own: what was kept for an Environment of its name is somebody else's.

@@ -26,6 +26,8 @@ pub const STAGES: &[(ConditionType, Stage)] = &[
 
 /// What is outside is looked at again after this time; how often it is really asked is the memory's affair.
 pub const OUTSIDE: SignedDuration = SignedDuration::from_secs(10);
+/// People wait for the image of a preview, which CI is building.
+const IMAGE_OF_PREVIEW: SignedDuration = SignedDuration::from_secs(5);
 
 /// Runs the stages in order. Behind the first closed gate the target does not advance; later conditions keep what they said
 /// last. After entry a closing gate up to `Migrated` is reported but neither stops nor reverts; `Routed` only reports.
@@ -34,7 +36,7 @@ pub fn run(situation: &Situation<'_>, plan: &mut Plan) {
         let gate = stage(situation, plan);
         let open = gate.is_open();
         if is_outside(gate.reason) {
-            plan.look_at(situation.seen.now + OUTSIDE);
+            plan.look_at(situation.seen.now + pause(situation.seen, gate.reason));
         }
         // Who waits for an earlier stage has nothing to say: what it said last stands.
         if gate.reason != Reason::Pending {
@@ -45,6 +47,15 @@ pub fn run(situation: &Situation<'_>, plan: &mut Plan) {
         if !open && !past && !reports_only {
             return;
         }
+    }
+}
+
+/// When what is outside is looked at again.
+fn pause(seen: &SeenEnvironment, reason: Reason) -> SignedDuration {
+    let is_preview = seen.environment.spec.preview.is_some();
+    match reason {
+        Reason::WaitingForImage if is_preview => IMAGE_OF_PREVIEW,
+        _ => OUTSIDE,
     }
 }
 

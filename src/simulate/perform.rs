@@ -97,6 +97,7 @@ impl World {
             Action::Budget(change) => self.change(owner, change),
             Action::NetworkPolicy(change) => self.change(owner, change),
             Action::Environment(change) => self.stamp(owner, change),
+            Action::Preview(change) => self.show(owner, change),
             Action::HttpRoute(change) => self.change(owner, change),
             Action::Ingress(change) => self.change(owner, change),
             Action::Volume(change) => self.change(owner, change),
@@ -124,7 +125,8 @@ impl World {
                 self.changed_database(owner, done)
             }
             Action::Delete { key, uid } => {
-                let early = key.kind != "Environment" && stage < ConditionType::DatabaseReady;
+                let of_preview = ["Environment", "Preview"].contains(&key.kind);
+                let early = !of_preview && stage < ConditionType::DatabaseReady;
                 debug_assert!(!early, "{key:?}");
                 self.store.delete_any(key.kind, &key.name, uid);
                 Ok(())
@@ -226,6 +228,19 @@ impl World {
             .store
             .put_at::<Environment>(&name, &[("/spec", spec)])
             .map(drop)?)
+    }
+
+    fn show(&mut self, owner: Owner<'_>, change: &Change<Preview>) -> Result<(), Stop> {
+        if change.live.is_none() {
+            return self.post(owner, &*change.object).map(drop);
+        }
+        let spec = &change.object.spec;
+        let parts = [
+            ("/spec/pullRequest", json!(spec.pull_request)),
+            ("/spec/release", json!(spec.release)),
+        ];
+        let name = change.object.name_any();
+        Ok(self.store.put_at::<Preview>(&name, &parts).map(drop)?)
     }
 
     /// What the database said before does not count any more.

@@ -73,20 +73,24 @@ impl World {
 
     fn see_preview(&self, preview: &Arc<Preview>) -> SeenPreview {
         let app: Option<Arc<App>> = self.store.get(&preview.spec.app_ref.name);
-        let previews = self.store.previews.values().map(|known| KnownPreview {
-            preview: known.clone(),
-            app: self.store.get(&known.spec.app_ref.name),
-            live: self.environment_of(known).is_some(),
-        });
         SeenPreview {
             now: self.store.now,
             preview: preview.clone(),
             app: app.map_or(Seen::Missing, Seen::Found),
             environment: self.environment_of(preview),
             config: self.config.clone(),
-            previews: previews.collect(),
+            previews: self.known_previews(),
             live: self.live_previews(),
         }
+    }
+
+    pub(super) fn known_previews(&self) -> Vec<KnownPreview> {
+        let previews = self.store.previews.values().map(|known| KnownPreview {
+            preview: known.clone(),
+            app: self.store.get(&known.spec.app_ref.name),
+            live: self.environment_of(known).is_some(),
+        });
+        previews.collect()
     }
 
     fn environment_of(&self, preview: &Preview) -> Option<Arc<Environment>> {
@@ -95,7 +99,7 @@ impl World {
         (owner == preview.metadata.uid.as_ref()).then_some(found)
     }
 
-    fn live_previews(&self) -> BTreeMap<(String, String), usize> {
+    pub(super) fn live_previews(&self) -> BTreeMap<(String, String), usize> {
         let mut live = BTreeMap::new();
         for environment in self.store.environments.values() {
             if controller(&**environment).is_some_and(|owner| owner.kind == "Preview") {

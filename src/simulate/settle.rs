@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::apps::AppPass;
 use super::effect::Effect;
 use super::previews::PreviewPass;
 use super::world::{Pass, World};
@@ -14,6 +15,8 @@ const MOST: usize = 100_000;
 pub enum Event<'a> {
     /// Towpath passed over the Environment of this name.
     Pass(&'a str, &'a Pass),
+    /// Towpath passed over the App of this name.
+    App(&'a str, &'a AppPass),
     /// Towpath passed over the Preview of this name.
     Preview(&'a str, &'a PreviewPass),
     /// An actor did something.
@@ -54,6 +57,16 @@ impl World {
 
     fn pass_over_all(&mut self, watch: &mut dyn FnMut(&Self, Event<'_>)) -> Option<Timestamp> {
         let mut look_at = None;
+        for name in self.sourced() {
+            let pass = self.pass_app(&name);
+            if let Some(pass) = &pass {
+                watch(self, Event::App(&name, pass));
+            }
+            look_at = [look_at, pass.and_then(|pass| pass.plan.next)]
+                .into_iter()
+                .flatten()
+                .min();
+        }
         for name in self.previews() {
             let pass = self.pass_preview(&name);
             if let Some(pass) = &pass {

@@ -3,12 +3,13 @@
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
+use super::apps::AppPass;
 use super::effect::Effect;
 use super::previews::PreviewPass;
 use super::words;
 use super::world::{Pass, World};
-use crate::api::Preview;
 use crate::api::environment::EnvironmentStatus;
+use crate::api::{App, Preview};
 
 /// A story as it goes on.
 #[derive(Clone, Debug)]
@@ -93,6 +94,27 @@ impl Story {
         let now = now.and_then(|preview| preview.status.clone());
         for line in changed(&before.conditions, &now.unwrap_or_default().conditions) {
             self.line(world, "status", &format!("Preview {name}: {line}"));
+        }
+    }
+
+    /// Towpath passes over an App.
+    pub fn app(&mut self, world: &World, name: &str, pass: &AppPass) {
+        for step in pass.plan.steps.iter().take(pass.acted.wrote) {
+            self.line(world, "towpath", &words::of_preview(step));
+        }
+        if let Some((_, reason, why)) = &pass.acted.refused {
+            let what = format!("is refused ({}): {why}", reason.as_str());
+            self.line(world, "towpath", &what);
+        }
+        let Some(before) = &pass.before else { return };
+        let now = world.store.get::<App>(name);
+        let now = now.and_then(|app| app.status.clone()).unwrap_or_default();
+        let lines = changed(&before.conditions, &now.conditions).into_iter();
+        let skipped = now.skipped.iter();
+        let skipped = skipped.filter(|skip| !before.skipped.contains(skip));
+        let skipped = skipped.map(|skip| format!("skips {}: {}", skip.number, skip.message));
+        for line in lines.chain(skipped) {
+            self.line(world, "status", &format!("App {name}: {line}"));
         }
     }
 

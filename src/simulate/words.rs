@@ -20,6 +20,10 @@ pub fn of_preview(step: &Step) -> String {
             let verb = change.live.as_ref().map_or("make", |_| "change");
             format!("{verb} Environment {}", change.object.name_any())
         }
+        Action::Preview(change) => {
+            let verb = change.live.as_ref().map_or("make", |_| "change");
+            format!("{verb} Preview {}", change.object.name_any())
+        }
         action => action.key().map_or_else(String::new, |key| {
             format!("delete {} {}", key.kind, key.name)
         }),
@@ -35,7 +39,7 @@ pub fn step(step: &Step, seen: &SeenEnvironment) -> String {
             let facts = facts(object.annotations().keys());
             format!("decide ControllerRevision {}{facts}", object.name_any())
         }
-        Action::Note(_) | Action::Environment(_) => of_preview(step),
+        Action::Note(_) | Action::Environment(_) | Action::Preview(_) => of_preview(step),
         Action::Record(Fact {
             name, annotations, ..
         }) => {

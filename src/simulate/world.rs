@@ -9,6 +9,7 @@ use kube::ResourceExt;
 use super::actors::{self, Answers};
 use super::databases::Servers;
 use super::effect::Effect;
+use super::git::Hosted;
 use super::script::{Build, Script};
 use super::see::Memory;
 use super::store::Store;
@@ -18,6 +19,7 @@ use crate::apply::Acted;
 use crate::build::hash;
 use crate::config::{Config, PostgresServer};
 use crate::context::HashKey;
+use crate::observe::source::Heard;
 use crate::plan::resolve::repository;
 use crate::plan::{self, Plan, Step};
 use crate::registry;
@@ -43,12 +45,16 @@ pub struct World {
     pub config: Arc<Config>,
     /// Environments of other namespaces.
     pub neighbours: Vec<Arc<Environment>>,
+    /// The repository that sources name. `None`: no host is played, and no App is passed over.
+    pub hosted: Option<Hosted>,
     /// ConfigMaps and Secrets that cannot be read, and why.
     pub unreadable: BTreeMap<String, String>,
     /// What the apiserver refuses: a kind, the beginning of a name, and why.
     pub refuses: Vec<(String, String, String)>,
     /// What the controller remembers.
     pub(super) memories: BTreeMap<String, Memory>,
+    /// What the controller remembers of the host, by App.
+    pub(super) heard: BTreeMap<String, Heard>,
     pub(super) hash_key: HashKey,
     pub(super) asked: usize,
 }
@@ -89,9 +95,11 @@ impl World {
                 ..Config::default()
             }),
             neighbours: Vec::new(),
+            hosted: None,
             unreadable: BTreeMap::new(),
             refuses: Vec::new(),
             memories: BTreeMap::new(),
+            heard: BTreeMap::new(),
             hash_key: HashKey::new(b"simulated"),
             asked: 0,
         }
@@ -173,6 +181,13 @@ impl World {
     /// A new controller takes over, which remembers nothing.
     pub fn forget(&mut self) {
         self.memories.clear();
+        self.heard.clear();
+    }
+
+    /// Something happens at the Git host, and the controller hears of it.
+    pub fn at_host(&mut self, happens: impl FnOnce(&mut Hosted)) {
+        happens(self.hosted.get_or_insert_default());
+        self.store.version += 1;
     }
 
     fn tell(

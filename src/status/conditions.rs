@@ -90,13 +90,10 @@ fn ready<K: Managed>(plan: &Plan<K::Status>, gates: &Gates) -> Option<Gate> {
     match (gates.last(), next) {
         (None, _) => None,
         (Some(_), Some(next)) => Some(pending(&format!("{} is judged next", next.as_str()))),
-        (Some(_), None) => {
-            let release = plan.status.release().unwrap_or("The release");
-            Some(Gate {
-                reason: Reason::Ready,
-                message: format!("{release} runs"),
-            })
-        }
+        (Some(_), None) => Some(Gate {
+            reason: Reason::Ready,
+            message: plan.status.praise(),
+        }),
     }
 }
 

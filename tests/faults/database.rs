@@ -31,24 +31,28 @@ pub struct Client {
 const RESET: &str = "the connection was reset";
 
 impl Client {
-    /// Asks, and lets happen what the run wants to happen at this request.
     async fn ask<T>(&self, what: &str, act: impl FnOnce(&mut Inner) -> T) -> Option<T> {
-        let fault = self.run.asked(what);
-        if fault == Some(Mode::Fail) {
-            return None;
-        }
-        if fault == Some(Mode::DieBefore) {
-            self.run.died.notify_one();
-            return pending().await;
-        }
-        let answer = act(&mut self.run.locked());
-        match fault {
-            None => Some(answer),
-            Some(Mode::Lost) => None,
-            Some(_) => {
-                self.run.died.notify_one();
-                pending().await
-            }
+        ask(&self.run, what, act).await
+    }
+}
+
+/// Asks, and lets happen what the run wants to happen at this request.
+pub async fn ask<T>(run: &Run, what: &str, act: impl FnOnce(&mut Inner) -> T) -> Option<T> {
+    let fault = run.asked(what);
+    if fault == Some(Mode::Fail) {
+        return None;
+    }
+    if fault == Some(Mode::DieBefore) {
+        run.died.notify_one();
+        return pending().await;
+    }
+    let answer = act(&mut run.locked());
+    match fault {
+        None => Some(answer),
+        Some(Mode::Lost) => None,
+        Some(_) => {
+            run.died.notify_one();
+            pending().await
         }
     }
 }

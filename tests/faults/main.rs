@@ -6,6 +6,7 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod database;
+mod host;
 mod oracle;
 mod run;
 mod scenario;
@@ -68,25 +69,44 @@ impl Worker {
 /// A proxy behind which everything is healthy: there is no network of pods here.
 fn healthy() -> &'static str {
     static ADDRESS: OnceLock<String> = OnceLock::new();
-    ADDRESS.get_or_init(|| {
-        let (send, receive) = std::sync::mpsc::channel();
-        std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .expect("a runtime");
-            runtime.block_on(async {
-                let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await;
-                let listener = listener.expect("a port");
-                let address = listener.local_addr().expect("its address");
-                send.send(format!("http://{address}"))
-                    .expect("somebody waits");
-                let app = axum::Router::new().fallback(|| async { "ok" });
-                axum::serve(listener, app).await.expect("it serves");
-            });
+    let answer = || axum::Router::new().fallback(|| async { "ok" });
+    ADDRESS.get_or_init(|| format!("http://{}", served(answer)))
+}
+
+/// A registry that has every image: 64 times the first character of its tag is its digest.
+pub fn registry() -> &'static str {
+    static ADDRESS: OnceLock<String> = OnceLock::new();
+    let answer = |uri: http::Uri| async move {
+        let tag = uri.path().rsplit('/').next().unwrap_or_default();
+        let digest = tag.chars().next().unwrap_or('0').to_string().repeat(64);
+        [
+            ("docker-content-digest", format!("sha256:{digest}")),
+            (
+                "content-type",
+                "application/vnd.oci.image.manifest.v1+json".to_owned(),
+            ),
+        ]
+    };
+    ADDRESS.get_or_init(|| served(move || axum::Router::new().fallback(answer)))
+}
+
+/// Serves on a thread of its own; its address.
+fn served(app: impl FnOnce() -> axum::Router + Send + 'static) -> String {
+    let (send, receive) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        runtime.block_on(async {
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await;
+            let listener = listener.expect("a port");
+            let address = listener.local_addr().expect("its address");
+            send.send(address.to_string()).expect("somebody waits");
+            axum::serve(listener, app()).await.expect("it serves");
         });
-        receive.recv().expect("an address")
-    })
+    });
+    receive.recv().expect("an address")
 }
 
 /// What `FAULT` asks for. `None`: everything.
@@ -294,4 +314,9 @@ fn a_pull_request_is_pushed_to() {
 #[test]
 fn a_pull_request_is_closed() {
     every_request_goes_wrong_once(&scenario::CLOSED);
+}
+
+#[test]
+fn a_pull_request_at_the_source_is_opened_pushed_to_and_closed() {
+    every_request_goes_wrong_once(&scenario::SOURCED);
 }

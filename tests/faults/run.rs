@@ -15,20 +15,24 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinSet;
-use towpath::api::{Environment, Preview};
+use towpath::api::{App, Environment, Preview};
 use towpath::caches::{self, Caches, Kept, NameOf, Named, Place, Scope, Shelf};
-use towpath::config::{Config, PostgresServer};
+use towpath::config::{Config, Git, GitProvider, PostgresServer, RegistryConfig};
 use towpath::context::{Context, Failures, HashKey, Memories, Subject};
+use towpath::git::webhook::Hint;
+use towpath::git::{Hints, Repository};
+use towpath::hints::Leading;
 use towpath::lease::Held;
 use towpath::managed::Managed;
 use towpath::metrics::Metrics;
 use towpath::reconcile;
 use towpath::registry::Registry;
 use towpath::seen::Seen;
-use towpath::simulate::Effect;
 use towpath::simulate::script::Script;
+use towpath::simulate::{Effect, Hosted};
 
 use crate::database::{self, Data};
+use crate::host;
 use crate::oracle;
 use crate::scenario::{self, Act, Scenario, When};
 use crate::store::{self, Key, Kind, Target, noted, text};
@@ -79,6 +83,8 @@ pub struct Inner {
     pub store: store::Store,
     /// The database.
     pub data: Data,
+    /// The repository on the Git host.
+    pub hosted: Hosted,
     /// The requests since the controller was watched.
     pub requests: Vec<String>,
     counting: bool,
@@ -119,7 +125,7 @@ impl Run {
             let environment = inner.store.get("Environment", &target.key.1);
             environment.is_some_and(|it| text(it, "/metadata/ownerReferences/0/kind") == "Preview")
         };
-        let declared = matches!(target.key.0, "Environment" | "Preview");
+        let declared = matches!(target.key.0, "App" | "Environment" | "Preview");
         let silent =
             target.method == Method::DELETE || declared && target.status && !concerns_a_preview;
         inner.untold.extend(changed.filter(|_| lost || !silent));
@@ -193,6 +199,8 @@ struct Process {
     ctx: Arc<Context>,
     environments: UnboundedReceiver<ObjectRef<NameOf<Environment>>>,
     previews: UnboundedReceiver<ObjectRef<NameOf<Preview>>>,
+    apps: UnboundedReceiver<ObjectRef<NameOf<App>>>,
+    hints: Leading,
     queued: BTreeSet<Subject>,
     /// When to look although nothing happened.
     due: BTreeMap<Subject, Timestamp>,
@@ -213,6 +221,8 @@ impl Process {
         };
         let server = PostgresServer::for_all("previews", "previews-admin");
         config.postgres.servers.push(server);
+        config.registries.push(registry());
+        config.git = git();
         let reporter = Reporter {
             controller: "towpath".to_owned(),
             instance: None,
@@ -224,6 +234,7 @@ impl Process {
             client: wire::client(client.clone(), run.clone()),
             named: Named::new(client.clone(), caches.clone()),
             databases: Arc::new(database::Client { run: run.clone() }),
+            git: Arc::new(host::Client { run: run.clone() }),
             probes: probes.clone(),
             // Events are told to nobody: they decide nothing.
             recorder: Recorder::new(deaf(), reporter),
@@ -235,10 +246,15 @@ impl Process {
             failures: Failures::default(),
             caches,
         };
+        let ctx = Arc::new(ctx);
+        let hints = Leading::default();
+        hints.lead(ctx.clone());
         Self {
             environments: ctx.caches.triggers.open(),
             previews: ctx.caches.preview_triggers.open(),
-            ctx: Arc::new(ctx),
+            apps: ctx.caches.app_triggers.open(),
+            hints,
+            ctx,
             queued: BTreeSet::new(),
             due: BTreeMap::new(),
             _watches: watches,
@@ -253,6 +269,9 @@ impl Process {
         while let Ok(object) = self.previews.try_recv() {
             self.queued.insert(subject(object));
         }
+        while let Ok(object) = self.apps.try_recv() {
+            self.queued.insert(subject(object));
+        }
         let late = self.due.iter().filter(|(_, at)| **at <= now());
         self.queued.extend(late.map(|(subject, _)| subject.clone()));
         self.queued.pop_first()
@@ -262,6 +281,7 @@ impl Process {
     async fn pass(&mut self, subject: &Subject) {
         match subject.0 {
             Environment::NAME => self.pass_over::<Environment>(subject).await,
+            App::NAME => self.pass_over::<App>(subject).await,
             _ => self.pass_over::<Preview>(subject).await,
         }
     }
@@ -288,6 +308,7 @@ impl Process {
         tokio::select! {
             told = self.environments.recv() => told.map(subject),
             told = self.previews.recv() => told.map(subject),
+            told = self.apps.recv() => told.map(subject),
         }
     }
 }
@@ -295,6 +316,23 @@ impl Process {
 fn subject<K: Managed>(object: ObjectRef<NameOf<K>>) -> Subject {
     let namespace = object.namespace.unwrap_or_default();
     (K::NAME, Place::new(namespace, object.name))
+}
+
+/// The host of the pull requests: it is asked rarely, and else tells by webhooks.
+fn git() -> Git {
+    let text = "git: {pollSeconds: 3600, hosts: [{provider: Forgejo, url: 'http://127.0.0.1:1'}]}";
+    Config::parse(text).expect("a configuration").git
+}
+
+/// A registry that has every image: what a tag begins with is what its digest is made of.
+fn registry() -> RegistryConfig {
+    RegistryConfig {
+        prefix: "registry.example.com".to_owned(),
+        endpoint: Some(crate::registry().to_owned()),
+        plain_http: true,
+        ca_secret: None,
+        auth_secret: None,
+    }
 }
 
 fn deaf() -> Client {
@@ -426,6 +464,7 @@ impl Stage {
             Act::Delete(kind, name) => {
                 self.send(ticks::delete(kind, name, json!({}))).await;
             }
+            Act::Host(happens) => self.at_host(happens),
             Act::Change(kind, name, patch) => {
                 let change = ticks::Request {
                     method: Method::PATCH,
@@ -437,6 +476,21 @@ impl Stage {
             }
         }
         true
+    }
+
+    /// Something happens to the pull request, and the host sends a webhook to whoever hears it.
+    fn at_host(&self, happens: fn(&mut Hosted)) {
+        happens(&mut self.run.locked().hosted);
+        let repository = Repository::parse(GitProvider::Forgejo, "acme/shop");
+        let hint = Hint {
+            host: "forgejo".to_owned(),
+            provider: GitProvider::Forgejo,
+            repository: repository.expect("a name"),
+            number: 7,
+        };
+        if let Some(process) = &self.process {
+            assert!(process.hints.take(hint), "hints are taken");
+        }
     }
 
     async fn make(&self, kind: &'static str, object: Value) {

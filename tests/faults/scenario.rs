@@ -1,6 +1,7 @@
 //! What happens to an Environment in a run.
 
 use serde_json::{Value, json};
+use towpath::simulate::Hosted;
 
 use crate::ticks::{CRASHES, FAILS};
 
@@ -22,6 +23,8 @@ pub enum Act {
     Change(&'static str, &'static str, Value),
     /// Deletes an object.
     Delete(&'static str, &'static str),
+    /// Does something at the Git host.
+    Host(fn(&mut Hosted)),
 }
 
 /// What happens in a run.
@@ -154,6 +157,40 @@ pub const PUSHED: Scenario = at_rest("pushed", pull_request, || {
 pub const CLOSED: Scenario = at_rest("closed", pull_request, || {
     vec![(When::Now, Act::Delete("Preview", "shop"))]
 });
+
+/// A pull request is opened, pushed to as soon as its Preview is there, and closed when it has pods: nothing is left.
+pub const SOURCED: Scenario = at_rest("sourced", source, || {
+    vec![
+        (When::Now, Act::Host(|host| host.push(7, &"a".repeat(40)))),
+        (
+            When::Exists("Preview", "shop-pr-7"),
+            Act::Host(|host| host.push(7, &"d".repeat(40))),
+        ),
+        (
+            When::Exists("Deployment", "shop-pr-7-web-a"),
+            Act::Host(|host| host.close(7)),
+        ),
+    ]
+});
+
+/// An App whose pull requests get previews.
+fn source() -> Vec<(&'static str, Value)> {
+    let mut objects = pull_request();
+    objects.retain(|(kind, _)| *kind != "Preview");
+    for (kind, object) in &mut objects {
+        if *kind == "App" {
+            object["spec"]["preview"]["source"] = json!({
+                "provider": "Forgejo",
+                "repository": "acme/shop",
+                "secretRef": {"name": "git"},
+                "image": "registry.example.com/shop:{shortSha}",
+            });
+        }
+    }
+    let token = json!({"metadata": {"name": "git"}, "stringData": {"token": "a-token"}});
+    objects.insert(0, ("Secret", token));
+    objects
+}
 
 /// An App with previews, one of which is wanted.
 fn pull_request() -> Vec<(&'static str, Value)> {

@@ -168,6 +168,15 @@ impl<'a> Stage<'a> {
     fn pass(&mut self, most: usize, careful: bool) {
         self.look_at = None;
         let mut wrote = false;
+        for name in self.world.sourced() {
+            let before = self.world.store.version;
+            let Some(pass) = self.world.pass_app_cut(&name, most) else {
+                continue;
+            };
+            self.story.app(&self.world, &name, &pass);
+            self.look_at = [self.look_at, pass.plan.next].into_iter().flatten().min();
+            wrote |= before != self.world.store.version || most < usize::MAX;
+        }
         for name in self.world.previews() {
             let before = self.world.store.version;
             let Some(pass) = self.world.pass_preview_cut(&name, most) else {
@@ -241,16 +250,22 @@ impl<'a> Stage<'a> {
             if forget {
                 self.world.forget();
             }
-            let previews = self.world.previews().into_iter().map(|name| (true, name));
-            let environments = self.world.environments().into_iter();
-            let all: Vec<_> = previews
-                .chain(environments.map(|name| (false, name)))
+            let world = &self.world;
+            let all = [
+                ("App", world.sourced()),
+                ("Preview", world.previews()),
+                ("Environment", world.environments()),
+            ];
+            let all: Vec<_> = all
+                .into_iter()
+                .flat_map(|(kind, names)| names.into_iter().map(move |name| (kind, name)))
                 .collect();
-            for (is_preview, name) in all {
+            for (kind, name) in all {
                 let version = self.world.store.version;
-                let steps = match is_preview {
-                    true => self.world.pass_preview(&name).map(|pass| pass.plan.steps),
-                    false => self.world.pass(&name).map(|pass| pass.plan.steps),
+                let steps = match kind {
+                    "App" => self.world.pass_app(&name).map(|pass| pass.plan.steps),
+                    "Preview" => self.world.pass_preview(&name).map(|pass| pass.plan.steps),
+                    _ => self.world.pass(&name).map(|pass| pass.plan.steps),
                 };
                 let steps = steps.unwrap_or_default();
                 assert!(

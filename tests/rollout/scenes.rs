@@ -8,6 +8,7 @@ mod people;
 mod previews;
 mod releases;
 mod shared;
+mod sources;
 
 use crate::play::Scene;
 

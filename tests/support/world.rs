@@ -19,6 +19,7 @@ use towpath::apply::{self, Acted};
 use towpath::caches::{self, Caches, Named, Scope};
 use towpath::config::Config;
 use towpath::context::{Context, Failures, HashKey, Memories};
+use towpath::git::Hosts;
 use towpath::lease::Held;
 use towpath::metrics::Metrics;
 use towpath::plan::{Action, Plan, Step};
@@ -48,6 +49,7 @@ impl World {
             cluster_id: Some("test".to_owned()),
             ..Config::default()
         };
+        let hosts = Hosts::new(&config, &BTreeMap::new()).expect("no Secrets");
         let reporter = Reporter {
             controller: "towpath".to_owned(),
             instance: None,
@@ -60,6 +62,7 @@ impl World {
             named: Named::new(client.clone(), caches.clone()),
             caches,
             databases: Arc::new(Panics),
+            git: Arc::new(hosts),
             probes: towpath::probe::client().expect("a client"),
             recorder: Recorder::new(client.clone(), reporter),
             clock: Timestamp::now,

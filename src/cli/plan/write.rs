@@ -44,6 +44,10 @@ pub(super) fn of(step: &Step, seen: &SeenEnvironment, newest: Option<&Revision>)
             format!("create Environment {}", change.object.name_any()),
             Vec::new(),
         ),
+        Action::Preview(change) => (
+            format!("create Preview {}", change.object.name_any()),
+            Vec::new(),
+        ),
         Action::Decide(object) => decided(object, seen),
         Action::Copy(map) => (
             format!(

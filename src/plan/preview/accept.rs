@@ -4,6 +4,7 @@ use kube::ResourceExt;
 
 use super::{lifetime, queue};
 use crate::api::preview::PreviewStatus;
+use crate::api::template::Forks;
 use crate::api::{App, ConditionType, Reason};
 use crate::plan::{Action, Gate, Key, Plan};
 use crate::seen::{Seen, SeenPreview};
@@ -11,7 +12,7 @@ use crate::seen::{Seen, SeenPreview};
 /// Lets a preview live, or says what it waits for. One whose time is over loses its Environment, and stays.
 pub(super) fn accept(seen: &SeenPreview, plan: &mut Plan<PreviewStatus>) -> Gate {
     // Whatever else is said of it, what is over goes.
-    if let Some(gate) = over(seen, plan) {
+    if let Some(gate) = over(seen, plan).or_else(|| denied(seen, plan)) {
         return gate;
     }
     match declared(seen) {
@@ -34,6 +35,23 @@ fn over(seen: &SeenPreview, plan: &mut Plan<PreviewStatus>) -> Option<Gate> {
     clear(seen, plan);
     let message = "The time to live is over: a push, or `kubectl towpath preview extend`, makes the preview anew";
     Some(Gate::new(Reason::Expired, message))
+}
+
+/// Whether it shows a fork that may not be shown, or not any more.
+fn denied(seen: &SeenPreview, plan: &mut Plan<PreviewStatus>) -> Option<Gate> {
+    let Seen::Found(app) = &seen.app else {
+        return None;
+    };
+    let template = app.spec.preview.as_ref()?;
+    if !seen.preview.spec.pull_request.fork || template.forks != Forks::Deny {
+        return None;
+    }
+    clear(seen, plan);
+    let message = format!(
+        "The pull request comes from a fork, and preview.forks of App '{}' is Deny",
+        app.name_any()
+    );
+    Some(Gate::new(Reason::ForkDenied, message))
 }
 
 /// Whether there can be a preview at all.

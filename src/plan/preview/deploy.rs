@@ -1,7 +1,9 @@
 //! `Deployed`: the Environment of the preview is what it shall be, and Ready.
 
+use jiff::SignedDuration;
 use kube::ResourceExt;
 
+use super::lifetime;
 use crate::api::condition::Class;
 use crate::api::preview::PreviewStatus;
 use crate::api::{ConditionType, Environment, Reason};
@@ -11,6 +13,8 @@ use crate::plan::{Action, Gate, Key, Plan};
 use crate::seen::{Seen, SeenPreview};
 
 const STAGE: ConditionType = ConditionType::Deployed;
+/// How long an image is awaited before it is said why it may not come.
+const LONG: SignedDuration = SignedDuration::from_mins(10);
 
 /// Makes the Environment as the App's template says, and says how it stands.
 pub(super) fn deploy(seen: &SeenPreview, plan: &mut Plan<PreviewStatus>) -> Gate {
@@ -40,10 +44,28 @@ pub(super) fn deploy(seen: &SeenPreview, plan: &mut Plan<PreviewStatus>) -> Gate
     }
     plan.wanted
         .insert(Key::new("Environment", seen.preview.name_any()));
-    live.map_or_else(
+    let gate = live.map_or_else(
         || Gate::new(Reason::Deploying, "The Environment is being made"),
         judge,
-    )
+    );
+    match gate.reason {
+        Reason::WaitingForImage => explained(seen, plan, gate),
+        _ => gate,
+    }
+}
+
+/// Says of an image that is awaited for long what is usually wrong.
+fn explained(seen: &SeenPreview, plan: &mut Plan<PreviewStatus>, mut gate: Gate) -> Gate {
+    let long = lifetime::pushed(&seen.preview, seen.now) + LONG;
+    if seen.now < long {
+        plan.look_at(long);
+        return gate;
+    }
+    gate.message.push_str(
+        ". The commit in its tag must be the head commit of the pull request, 40 or 7 characters of it: CI systems often show \
+         the merge commit instead",
+    );
+    gate
 }
 
 /// What the Environment says of itself.
@@ -60,6 +82,9 @@ fn judge(environment: &Environment) -> Gate {
     };
     if ready.status == "True" {
         return Gate::new(Reason::Deployed, ready.message.clone());
+    }
+    if ready.reason == Reason::WaitingForImage.as_str() {
+        return Gate::new(Reason::WaitingForImage, ready.message.clone());
     }
     let class = Reason::ALL.iter();
     let class = class

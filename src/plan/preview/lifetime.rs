@@ -82,7 +82,7 @@ pub(super) fn note(seen: &SeenPreview, plan: &mut Plan<PreviewStatus>) {
 }
 
 /// When this release was pushed. One that is not written down yet was pushed now.
-fn pushed(preview: &Preview, now: Timestamp) -> Timestamp {
+pub(super) fn pushed(preview: &Preview, now: Timestamp) -> Timestamp {
     noted(preview, labels::PUSHED, &release(preview)).map_or(now, |at| at.min(now))
 }
 

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use kube::ResourceExt;
 
 use super::lifetime;
-use crate::api::template::PreviewTemplate;
+use crate::api::template::{Forks, PreviewTemplate};
 use crate::api::{App, Preview};
 use crate::config::Config;
 use crate::plan::diff;
@@ -29,7 +30,7 @@ pub(super) fn waiting(seen: &SeenPreview) -> Option<Waiting> {
     let most = usize::try_from(seen.config.previews.max).unwrap_or(usize::MAX);
     let mut live = seen.live.clone();
     let mut ahead: BTreeMap<_, usize> = BTreeMap::new();
-    for known in candidates(seen) {
+    for known in candidates(&seen.previews, &seen.config, seen.now) {
         let app = app_of(&known.preview);
         let of_app = *live.get(&app).unwrap_or(&0);
         let all: usize = live.values().sum();
@@ -56,23 +57,28 @@ pub(super) fn waiting(seen: &SeenPreview) -> Option<Waiting> {
 }
 
 /// Everybody who wants to live and does not yet, the oldest first.
-fn candidates(seen: &SeenPreview) -> Vec<&KnownPreview> {
-    let shown = shown(&seen.previews);
+pub(in crate::plan) fn candidates<'a>(
+    previews: &'a [KnownPreview],
+    config: &Config,
+    now: Timestamp,
+) -> Vec<&'a KnownPreview> {
+    let shown = shown(previews);
     let wants = |known: &&KnownPreview| {
         let preview = &known.preview;
         let Some(template) = known.app.as_deref().and_then(template) else {
             return false;
         };
-        let over = lifetime::lifetime(preview, template, seen.now)
-            .is_some_and(|life| life.ends <= seen.now);
+        let over = lifetime::lifetime(preview, template, now).is_some_and(|life| life.ends <= now);
         let uid = &preview.metadata.uid;
+        let denied = preview.spec.pull_request.fork && template.forks == Forks::Deny;
         !known.live
+            && !denied
             && preview.metadata.deletion_timestamp.is_none()
             && !over
             && shown.get(&number(preview)).copied() == uid.as_deref()
-            && !is_too_large(known.app.as_deref(), &seen.config)
+            && !is_too_large(known.app.as_deref(), config)
     };
-    let mut candidates: Vec<&KnownPreview> = seen.previews.iter().filter(wants).collect();
+    let mut candidates: Vec<&KnownPreview> = previews.iter().filter(wants).collect();
     candidates.sort_by_key(|known| age(&known.preview));
     candidates
 }
@@ -101,10 +107,17 @@ fn app_of(preview: &Preview) -> (String, String) {
     (namespace, preview.spec.app_ref.name.clone())
 }
 
-fn age(preview: &Preview) -> (Option<jiff::Timestamp>, String, String) {
+/// Who came first; of one second, the lower number.
+fn age(preview: &Preview) -> (Option<Timestamp>, i64, String, String) {
     let created = preview.metadata.creation_timestamp.as_ref();
+    let number = preview.spec.pull_request.number;
     let namespace = preview.namespace().unwrap_or_default();
-    (created.map(|at| at.0), namespace, preview.name_any())
+    (
+        created.map(|at| at.0),
+        number,
+        namespace,
+        preview.name_any(),
+    )
 }
 
 fn template(app: &App) -> Option<&PreviewTemplate> {

@@ -344,6 +344,47 @@ fn the_environment_says_how_the_preview_stands() {
 }
 
 #[test]
+fn an_image_that_does_not_come_is_named_and_after_ten_minutes_explained() {
+    let waits = |pushed_at: i64| {
+        let mut seen = seen(&[pushed(7, pushed_at)], &[7], &json!({}));
+        let mut environment = Environment::clone(seen.environment.as_ref().unwrap());
+        let condition = json!({
+            "type": "Ready", "status": "False", "reason": "WaitingForImage", "message": "'shop:pr-7-0a1b2c3' is not there",
+            "observedGeneration": 1, "lastTransitionTime": "2026-01-01T00:00:00Z",
+        });
+        let status = json!({"observedGeneration": 1, "conditions": [condition]});
+        environment.status = Some(serde_json::from_value(status).unwrap());
+        seen.environment = Some(Arc::new(environment));
+        let plan = plan(&seen);
+        let gate = plan.gate(ConditionType::Deployed).unwrap().clone();
+        assert_eq!(gate.reason, Reason::WaitingForImage);
+        assert!(
+            gate.message.starts_with("'shop:pr-7-0a1b2c3'"),
+            "{}",
+            gate.message
+        );
+        (gate.message.contains("merge commit"), plan.next)
+    };
+    assert_eq!(waits(-599), (false, Some(at(1))));
+    assert!(waits(-600).0);
+}
+
+#[test]
+fn a_fork_reads_no_secret_and_may_be_denied() {
+    let mut fork = pushed(7, 0);
+    fork.spec.pull_request.fork = true;
+    let template = json!({"secrets": [{"name": "stripe"}], "forks": "Labelled"});
+    let let_in = seen(&[fork.clone()], &[], &template);
+    let made = made(&fork, &app(&template));
+    let preview = made.spec.preview.unwrap();
+    assert!(preview.fork && preview.secrets.is_empty(), "{preview:?}");
+    assert_eq!(accepted(&plan(&let_in)).0, Reason::Accepted);
+    let denied = plan(&seen(&[fork], &[7], &json!({})));
+    assert_eq!(accepted(&denied).0, Reason::ForkDenied);
+    assert_eq!(deletes(&denied), 1, "what it had goes");
+}
+
+#[test]
 fn what_a_person_edits_in_its_environment_is_put_back() {
     let mut seen = seen(&[pushed(7, 0)], &[7], &json!({}));
     let mut environment = Environment::clone(seen.environment.as_ref().unwrap());

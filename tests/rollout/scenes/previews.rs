@@ -19,7 +19,7 @@ fn pull_request() -> World {
     world
 }
 
-fn app_with_previews(more: Value) -> World {
+pub(super) fn app_with_previews(more: Value) -> World {
     let mut world = empty();
     let mut app = app();
     let mut preview = json!({
@@ -37,7 +37,7 @@ fn app_with_previews(more: Value) -> World {
     world
 }
 
-fn open(world: &mut World, name: &str, number: i64) {
+pub(super) fn open(world: &mut World, name: &str, number: i64) {
     let preview = json!({
         "apiVersion": "towpath.dev/v1alpha1",
         "kind": "Preview",
@@ -69,7 +69,7 @@ fn close(world: &mut World) {
 }
 
 /// Status and reason of a condition of a Preview.
-fn told(world: &World, name: &str, type_: ConditionType) -> (String, String) {
+pub(super) fn told(world: &World, name: &str, type_: ConditionType) -> (String, String) {
     let preview = world.store.get::<Preview>(name).unwrap();
     let status = preview.status.clone().unwrap_or_default();
     let mut conditions = status.conditions.into_iter();
@@ -79,12 +79,12 @@ fn told(world: &World, name: &str, type_: ConditionType) -> (String, String) {
         .unwrap_or_default()
 }
 
-fn is_told(world: &World, name: &str, type_: ConditionType, reason: &str) -> bool {
+pub(super) fn is_told(world: &World, name: &str, type_: ConditionType, reason: &str) -> bool {
     told(world, name, type_).1 == reason
 }
 
 /// Everything that a preview may leave behind; nothing may.
-fn nothing_is_left(world: &World) {
+pub(super) fn nothing_is_left(world: &World) {
     let left = world.store.everything();
     let left: Vec<_> = left.iter().filter(|known| known.kind != "App").collect();
     assert!(left.is_empty(), "{left:?}");

@@ -1,9 +1,9 @@
-{{- /* What people declare is read; its spec is never written, because Git may own it. Environments that Previews own are made
-here, and what became known of a Preview is noted in its annotations. */ -}}
+{{- /* What people declare is read; its spec is never written, because Git may own it. Environments that Previews own and Previews
+of pull requests are made here, and what became known of a Preview is noted in its annotations. */ -}}
 {{- define "towpath.rules.declared" -}}
 - apiGroups: [towpath.dev]
   resources: [towpathapps]
-  verbs: [list, watch]
+  verbs: [get, list, watch]
 - apiGroups: [towpath.dev]
   resources: [environments]
   verbs: [get, list, watch]
@@ -15,8 +15,12 @@ here, and what became known of a Preview is noted in its annotations. */ -}}
 - apiGroups: [towpath.dev]
   resources: [previews]
   verbs: [get, list, watch, patch]
+# Of pull requests, as the source of an App says; those of others are never deleted. RBAC cannot narrow this.
 - apiGroups: [towpath.dev]
-  resources: [environments/status, previews/status]
+  resources: [previews]
+  verbs: [create, delete]
+- apiGroups: [towpath.dev]
+  resources: [towpathapps/status, environments/status, previews/status]
   verbs: [patch]
 # Children name their Environment with `blockOwnerDeletion`. Where the admission plugin
 # OwnerReferencesPermissionEnforcement is on, as in OpenShift, that asks for this right; nothing else uses it.
