@@ -754,5 +754,12 @@ pub const CHANGES: &[(&str, &str, &str, &str, &str)] = &[
         r#"43"#,
         "number must not change: it is immutable",
     ),
+    (
+        "Preview",
+        "/spec/pullRequest/fork",
+        r#"false"#,
+        r#"true"#,
+        "fork must not change: it is immutable",
+    ),
     ("Preview", "/spec/release/image", r#""a:1""#, r#""a:2""#, ""),
 ];

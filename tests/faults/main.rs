@@ -317,6 +317,11 @@ fn a_pull_request_is_closed() {
 }
 
 #[test]
-fn a_pull_request_at_the_source_is_opened_pushed_to_and_closed() {
+fn a_pull_request_at_the_source_is_opened_and_closed() {
     every_request_goes_wrong_once(&scenario::SOURCED);
+}
+
+#[test]
+fn a_pull_request_at_the_source_is_pushed_to() {
+    every_request_goes_wrong_once(&scenario::SOURCED_PUSH);
 }

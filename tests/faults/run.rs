@@ -43,8 +43,8 @@ use crate::wire::{self, Mode};
 const ROUNDS: usize = 600;
 /// How long no process begins after one that died, if nobody hurries.
 const AWAY: SignedDuration = SignedDuration::from_secs(30);
-/// Whoever waits longer than this waits for nothing in particular.
-const REST: SignedDuration = SignedDuration::from_mins(10);
+/// Whoever waits longer than this waits for nothing in particular: the longest pause is ten minutes, and some of it may be over.
+const REST: SignedDuration = SignedDuration::from_mins(8);
 
 thread_local! {
     /// The time of the run on this thread: a run has one to itself.
@@ -454,6 +454,7 @@ impl Stage {
             match when {
                 When::Now => true,
                 When::Exists(kind, name) => inner.store.get(kind, name).is_some(),
+                When::Ready(kind, name) => inner.store.get(kind, name).is_some_and(is_ready),
             }
         });
         let Some((_, act)) = acts.pop_front_if(|_| due) else {
@@ -659,6 +660,12 @@ impl Stage {
             }
         }
     }
+}
+
+fn is_ready(object: &Value) -> bool {
+    let conditions = store::list(object, "/status/conditions").iter();
+    let mut ready = conditions.filter(|known| text(known, "/type") == "Ready");
+    ready.any(|known| text(known, "/status") == "True")
 }
 
 /// Kubernetes knows whole seconds only, and so does a run.
