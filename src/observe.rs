@@ -41,6 +41,7 @@ pub async fn environment(environment: &Arc<Environment>, ctx: &Context) -> SeenE
     ctx.named.need(&user, &names).await;
     let mut seen = from_caches(environment, app, &names, ctx);
     seen.server = server::admin(&seen, ctx).await;
+    seen.incarnation = questions::incarnation(&seen);
     let database = async {
         match backends::hidden(&seen, ctx) {
             Some(refused) => Some(refused),
@@ -78,11 +79,12 @@ fn from_caches(
         config_maps: config_maps(&namespace, names, ctx),
         secrets: secrets::seen(&namespace, secrets, ctx),
         images: BTreeMap::new(),
-        binding: secrets::binding(environment, &children, ctx),
+        bindings: secrets::bindings(environment, &children, ctx),
         credentials: secrets::credentials(environment, &children),
         server: None,
         database_sharer: hosts::database_sharer(environment, &children, &ctx.caches),
         children,
+        incarnation: 0,
         database: None,
         checks: BTreeMap::new(),
         taken_hosts: hosts::taken(environment, &ctx.caches),

@@ -9,6 +9,7 @@ pub mod defaults;
 pub mod diff;
 pub mod finish;
 pub mod health;
+pub mod incarnation;
 pub mod migration;
 pub mod policy;
 pub mod preview;
@@ -20,6 +21,7 @@ pub mod resolve;
 pub mod rollout;
 pub mod route;
 pub mod secrets;
+pub mod seed;
 pub mod situation;
 pub mod slots;
 pub mod source;
@@ -29,6 +31,7 @@ pub mod teardown;
 pub mod tokens;
 pub mod traffic;
 pub mod verify;
+pub mod work;
 
 pub use action::{Action, Change, Fact, Key, Step};
 
@@ -140,10 +143,23 @@ pub fn environment(seen: &SeenEnvironment) -> Plan {
         return finish::only(seen, gate);
     }
     let situation = situation::Situation::of(seen);
+    if situation.incarnation() != seen.incarnation {
+        // Images were asked meanwhile: what another database said says nothing of this one.
+        let seen = SeenEnvironment {
+            incarnation: situation.incarnation(),
+            database: None,
+            ..seen.clone()
+        };
+        return decide(&situation::Situation::of(&seen));
+    }
+    decide(&situation)
+}
+
+fn decide(situation: &situation::Situation<'_>) -> Plan {
     let mut plan = Plan::default();
-    tokens::hand(&situation, &mut plan);
-    slots::keep(&situation, &mut plan);
-    stages::run(&situation, &mut plan);
-    finish::finish(&situation, &mut plan);
+    tokens::hand(situation, &mut plan);
+    slots::keep(situation, &mut plan);
+    stages::run(situation, &mut plan);
+    finish::finish(situation, &mut plan);
     plan
 }

@@ -34,7 +34,7 @@ pub trait Databases: Send + Sync {
     /// Makes database and roles as wanted; what exists already is left or mended; safe to repeat after a crash at any
     /// statement. `admin` names a database that always exists, such as `postgres`.
     async fn provide(&self, admin: &Access, want: &Wanted) -> Result<Identity, Failure>;
-    /// Drops a database and its roles, if they carry the comment; what is gone already is done.
+    /// Drops databases and their roles, if they carry the comment; what is gone already is done.
     async fn remove(&self, admin: &Access, unwanted: &Unwanted) -> Result<(), Failure>;
     /// Writes one row into the record, as the migration role; the same row twice is one row.
     async fn record(&self, at: &Access, entry: &Entry) -> Result<(), Failure>;
@@ -63,6 +63,8 @@ pub struct Roles {
     pub app: Identifier,
     /// The comment that the database and both roles must carry.
     pub comment: String,
+    /// The first database with these roles: others carry its name with a number.
+    pub family: Identifier,
 }
 
 /// What a database said.
@@ -85,6 +87,8 @@ pub struct SeenDatabase {
     pub record: Vec<Entry>,
     /// `application_name` of each backend that [`Question`] counts, sorted.
     pub backends: Vec<String>,
+    /// The other databases with the roles asked about, sorted.
+    pub others: Vec<Identifier>,
     /// Whether the roles asked about are as they must be; true where none were asked about.
     pub roles_ready: bool,
 }
@@ -94,6 +98,8 @@ pub struct SeenDatabase {
 pub struct Wanted {
     /// Name of the database.
     pub database: Identifier,
+    /// The first database with these roles, which others stand beside: what is made or dropped of them is under its lock.
+    pub family: Identifier,
     /// The role that owns the schema and migrates.
     pub owner: Role,
     /// The role that reads and writes.
@@ -108,15 +114,18 @@ pub struct Wanted {
     pub connection_limit: Option<u16>,
 }
 
-/// A database that must not exist any more, and its roles.
+/// Databases that must not exist any more, and their roles.
 #[derive(Clone, Debug)]
 pub struct Unwanted {
-    /// Name that it got when it was made; an adopted one has another, and is found by its comment.
-    pub database: Identifier,
+    /// Name that the first got when it was made; the others carry it with a number. An adopted one has another, and is found
+    /// by its comment.
+    pub family: Identifier,
     /// The comment that it must carry.
     pub comment: String,
     /// Whether a database or a role of this name can have been made here.
     pub is_made: fn(&str) -> bool,
+    /// Only these databases, and no role. Default: all.
+    pub only: Option<Vec<Identifier>>,
 }
 
 /// A role that can log in.

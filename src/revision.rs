@@ -34,6 +34,15 @@ pub struct Decided {
     /// The migration, rendered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub migration: Option<RenderedMigration>,
+    /// The command that fills a new database, rendered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<RenderedMigration>,
+    /// Which of its Environment's databases it runs on: the number of the revision that it was made for. 0: the first one.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub incarnation: i64,
+    /// Why this revision got a database of its own, where there was one before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renewed: Option<Renewal>,
     /// The copies of ConfigMaps that the templates name, by the name of the original.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub configs: BTreeMap<String, String>,
@@ -89,6 +98,23 @@ pub struct RenderedMigration {
     pub timeout_seconds: i32,
 }
 
+/// Why a preview got a new database.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq)]
+pub enum Renewal {
+    /// The declared migration key changed.
+    MigrationKey,
+    /// The release changed, and each gets one.
+    Release,
+    /// A person asked for it.
+    Word,
+    /// The one before was seeded in part.
+    Seed,
+}
+
+fn is_first(incarnation: &i64) -> bool {
+    *incarnation == 0
+}
+
 /// What became of a revision.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
@@ -120,7 +146,7 @@ impl Verdict {
     #[must_use]
     pub fn stage(&self) -> ConditionType {
         match self.reason {
-            Reason::MigrationFailed => ConditionType::Migrated,
+            Reason::MigrationFailed | Reason::SeedFailed => ConditionType::Migrated,
             Reason::VerificationFailed => ConditionType::Verified,
             _ => ConditionType::RolledOut,
         }

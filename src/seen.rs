@@ -50,12 +50,14 @@ pub struct SeenEnvironment {
     pub config_maps: BTreeMap<String, Seen<Arc<ConfigMap>>>,
     /// The Secrets that its App and itself name.
     pub secrets: BTreeMap<String, Seen<SecretSeen>>,
-    /// The binding Secret of a dedicated database.
-    pub binding: Option<SecretSeen>,
+    /// The binding Secrets of databases that are made here, by name.
+    pub bindings: BTreeMap<String, SecretSeen>,
     /// Answers of registries, by image as asked.
     pub images: BTreeMap<String, registry::Answer>,
     /// What it owns, and the data that was kept for it.
     pub children: Children,
+    /// Which of its databases was asked: the target's.
+    pub incarnation: i64,
     /// The database behind it. `None`: it was not asked.
     pub database: Option<postgres::Answer>,
     /// The passwords of a database that is made here.

@@ -161,6 +161,8 @@ reasons! {
     DatabaseBusy: Waiting,
     /// The migration runs. It ends by itself, or at its `timeoutSeconds`.
     MigrationRunning: Waiting,
+    /// The command that fills a new database runs. It ends by itself, or at the `timeoutSeconds` of the migration.
+    SeedRunning: Waiting,
     /// The migration of another revision runs; it is never cancelled. It ends by itself, or at its `timeoutSeconds`.
     OtherMigrationRunning: Waiting,
     /// The last migration has ended, its connections to the database have not. They end by themselves, or when somebody ends
@@ -239,6 +241,8 @@ reasons! {
     Suspended: Refused,
     /// The migration failed; no pod of the release has started. Release a fix, or say `retry`.
     MigrationFailed: Failed,
+    /// The command that fills a new database failed; no pod of the release has started. Release a fix, or say `retry`.
+    SeedFailed: Failed,
     /// The rollout made no progress before its deadline, and there is nothing to go back to. Release a fix, or say `retry`.
     DeadlineExceeded: Failed,
     /// A new pod crashed, or failed after it was available, and there is nothing to go back to. Release a fix, or say

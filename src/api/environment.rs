@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::rules;
 use super::shared::{EnvFrom, EnvVar, NameRef, Resources};
-use super::template::Egress;
+use super::template::{Egress, Reset};
 
 /// Where a release of an App runs: development, staging or production.
 #[derive(CustomResource, Clone, Debug, Deserialize, Serialize, PartialEq, Eq, KubeSchema)]
@@ -104,6 +104,17 @@ pub struct PreviewOf {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
     pub egress: Vec<Egress>,
+    /// When it gets a new database. Default: `OnMigrationChange`.
+    #[serde(default, skip_serializing_if = "Reset::is_default")]
+    pub reset: Reset,
+    /// The command that fills a new database. Default: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), inner(length(max = 4096)))]
+    pub seed: Vec<String>,
+    /// A person's word that the database shall be a new one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    pub reset_token: Option<String>,
 }
 
 /// The App of an Environment.

@@ -64,6 +64,8 @@ pub const PUSHED: &str = "towpath.dev/pushed";
 pub const EXTEND: &str = "towpath.dev/extend";
 /// On a Preview: the last [`EXTEND`] that was handled, and when. Value: `<token> <time>`.
 pub const EXTENDED: &str = "towpath.dev/extended";
+/// A person's trigger on a Preview: its database is made anew, without its data. Value: `<uid of the Preview>.<anything>`.
+pub const RESET: &str = "towpath.dev/reset";
 /// A person's label on a Preview: with the value `true` it does not expire.
 pub const KEEP: &str = "towpath.dev/keep";
 /// On what belongs to a preview: the number of its pull request.

@@ -207,6 +207,35 @@ pub struct PreviewDatabase {
     /// Settings of provider `Server`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server: Option<PreviewServer>,
+    /// When a preview gets a new database, without the data of the one before. Default: `OnMigrationChange`.
+    #[serde(default)]
+    pub reset: Reset,
+    /// A command that fills a new database once, after its migration and before the app starts: with the image that migrates, or
+    /// the first component's, and the same variables. It is no shell: `[sh, -c, "a && b"]` is. Default: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), inner(length(max = 4096)))]
+    pub seed: Vec<String>,
+}
+
+/// When a preview gets a new database. It is made beside the one before, migrated and seeded; then the app moves, and the one
+/// before is dropped.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
+pub enum Reset {
+    /// When the migration key changes that the release or its image declares. Where none is declared, data stays.
+    #[default]
+    OnMigrationChange,
+    /// Only when a person asks for it.
+    Never,
+    /// With every release.
+    Always,
+}
+
+impl Reset {
+    /// Whether it is what nobody has to say.
+    #[must_use]
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// A database on a shared PostgreSQL.

@@ -23,14 +23,14 @@ impl Writer<'_> {
             .map(|_| ())
     }
 
-    /// Drops the roles and the database. The Environment waits for it until a person lets it go.
+    /// Drops databases. An Environment on its way out waits for it until a person lets it go.
     pub(super) async fn remove(&self, access: &Access, unwanted: &Unwanted) -> Result<(), Stop> {
         self.may_change("drop")?;
         let dropped = self
             .changing(self.ctx.databases.remove(access, unwanted))
             .await;
         dropped.map_err(|stop| match stop {
-            Stop::Refused(reason, why) => {
+            Stop::Refused(reason, why) if unwanted.only.is_none() => {
                 let way_out = teardown::way_out(self.owner.meta());
                 Stop::Refused(reason, format!("{why}. {way_out}"))
             }

@@ -3,7 +3,7 @@
 use either::Either;
 use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment, StatefulSet};
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::{ConfigMap, Service};
+use k8s_openapi::api::core::v1::{ConfigMap, Secret, Service};
 use k8s_openapi::api::networking::v1::Ingress;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::ResourceExt;
@@ -18,7 +18,8 @@ use crate::error::Verb;
 use crate::plan::Key;
 
 impl Writer<'_> {
-    /// Deletes an object of a kind that a plan may delete; volumes and Secrets are data, and none of them.
+    /// Deletes an object of a kind that a plan may delete; volumes are none of them, and of Secrets only bindings of databases
+    /// that are dropped.
     pub(super) async fn delete(&self, key: &Key, uid: &str) -> Result<(), Stop> {
         let name = &key.name;
         match key.kind {
@@ -31,6 +32,7 @@ impl Writer<'_> {
             "Ingress" => self.delete_one::<Ingress>(name, uid).await,
             "Job" => self.delete_one::<Job>(name, uid).await,
             "ConfigMap" => self.delete_one::<ConfigMap>(name, uid).await,
+            "Secret" => self.delete_one::<Secret>(name, uid).await,
             "Environment" => {
                 self.delete_one::<Environment>(name, uid).await?;
                 self.ctx.caches.cleared(&self.place(name));

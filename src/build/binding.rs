@@ -5,10 +5,8 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
-use kube::ResourceExt;
 
 use super::metadata::Of;
-use super::names;
 use crate::api::app::AppDatabase;
 use crate::api::{Environment, labels};
 use crate::seen::Credentials;
@@ -35,6 +33,8 @@ pub fn migration_url_key(database: &AppDatabase) -> &str {
 /// Where apps find a database, and as whom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place<'a> {
+    /// Name of the binding Secret.
+    pub secret: &'a str,
     /// The host.
     pub host: &'a str,
     /// The port.
@@ -56,7 +56,7 @@ pub fn secret(
     passwords: &Credentials,
     identity: &str,
 ) -> Secret {
-    let mut metadata = Of::environment(environment).data(names::binding(&environment.name_any()));
+    let mut metadata = Of::environment(environment).data(place.secret.to_owned());
     metadata
         .labels
         .get_or_insert_default()
@@ -84,6 +84,7 @@ fn entries(
     passwords: &Credentials,
 ) -> BTreeMap<String, String> {
     let Place {
+        secret: _,
         host,
         port,
         database: name,

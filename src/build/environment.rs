@@ -15,6 +15,8 @@ use crate::api::{App, Environment, Preview, labels};
 
 /// How long the rollout of a preview may make no progress, in seconds.
 const PROGRESS_DEADLINE_SECONDS: i32 = 120;
+/// Longest word of a person that is kept.
+const LONGEST: usize = 256;
 
 /// The Environment of a preview of this App. The database that it was made with stays. `None`: the App has no previews.
 #[must_use]
@@ -41,6 +43,13 @@ pub fn of_preview(preview: &Preview, app: &App, live: Option<&Environment>) -> O
             components: names(template),
             secrets: secrets(preview, template),
             egress: template.egress.clone(),
+            reset: template
+                .database
+                .as_ref()
+                .map(|known| known.reset)
+                .unwrap_or_default(),
+            seed: seed(preview, template),
+            reset_token: word(preview, labels::RESET),
         }),
         suspend: false,
     };
@@ -81,6 +90,22 @@ fn secrets(preview: &Preview, template: &PreviewTemplate) -> Vec<NameRef> {
         true => Vec::new(),
         false => template.secrets.clone(),
     }
+}
+
+/// What fills a new database. The code of a fork gets no data.
+fn seed(preview: &Preview, template: &PreviewTemplate) -> Vec<String> {
+    let database = template.database.as_ref();
+    let database = database.filter(|_| !preview.spec.pull_request.fork);
+    database.map_or_else(Vec::new, |database| database.seed.clone())
+}
+
+/// A person's word on a Preview, if it is meant for this very object and can be kept.
+#[must_use]
+pub fn word(preview: &Preview, trigger: &str) -> Option<String> {
+    let token = preview.annotations().get(trigger)?;
+    let sound = token.len() <= LONGEST && !token.contains(char::is_whitespace);
+    let meant = token.split('.').next() == Some(preview.metadata.uid.as_deref()?);
+    (sound && meant).then(|| token.clone())
 }
 
 fn names(template: &PreviewTemplate) -> Vec<String> {

@@ -1,4 +1,4 @@
-//! `Job`: the migration of a revision, from its stored rendering. Made by POST, never applied.
+//! `Job`: the migration of a revision, and what fills its database, from their stored rendering. Made by POST, never applied.
 
 use std::collections::BTreeMap;
 
@@ -18,17 +18,34 @@ pub const KEY: &str = "towpath.dev/migration-key";
 #[must_use]
 pub fn migration(environment: &Environment, number: i64, migration: &RenderedMigration) -> Job {
     let name = names::migration(&environment.name_any(), number);
+    once(environment, number, migration, name, "migration")
+}
+
+/// Builds the Job that fills the database of a revision.
+#[must_use]
+pub fn seed(environment: &Environment, number: i64, seed: &RenderedMigration) -> Job {
+    let name = names::seed(&environment.name_any(), number);
+    once(environment, number, seed, name, "seed")
+}
+
+fn once(
+    environment: &Environment,
+    number: i64,
+    work: &RenderedMigration,
+    name: String,
+    purpose: &str,
+) -> Job {
     let mut metadata = Of::environment(environment).owned(name.clone());
     let own = metadata.labels.get_or_insert_default();
-    own.insert(labels::PURPOSE.to_owned(), "migration".to_owned());
+    own.insert(labels::PURPOSE.to_owned(), purpose.to_owned());
     own.insert(labels::REVISION.to_owned(), number.to_string());
-    metadata.annotations = Some(BTreeMap::from([(KEY.to_owned(), migration.key.clone())]));
-    let mut template = migration.template.clone();
+    metadata.annotations = Some(BTreeMap::from([(KEY.to_owned(), work.key.clone())]));
+    let mut template = work.template.clone();
     name_backends(&mut template, &name);
     Job {
         metadata,
         spec: Some(JobSpec {
-            active_deadline_seconds: Some(i64::from(migration.timeout_seconds)),
+            active_deadline_seconds: Some(i64::from(work.timeout_seconds)),
             backoff_limit: Some(0),
             pod_replacement_policy: Some("Failed".to_owned()),
             template,

@@ -32,6 +32,12 @@ pub fn migration(environment: &str, number: i64) -> String {
     format!("{}{number}", migration_prefix(environment))
 }
 
+/// The Job that fills the database of a revision.
+#[must_use]
+pub fn seed(environment: &str, number: i64) -> String {
+    format!("{environment}-seed-{number}")
+}
+
 /// What the names of an Environment's migration Jobs begin with.
 #[must_use]
 pub fn migration_prefix(environment: &str) -> String {
@@ -81,6 +87,38 @@ pub fn binding(environment: &str) -> String {
     format!("{environment}-database")
 }
 
+/// The binding Secret of an incarnation of a database.
+#[must_use]
+pub fn binding_of(environment: &str, incarnation: i64) -> String {
+    nth(&binding(environment), '-', incarnation)
+}
+
+/// The incarnation whose binding Secret has this name.
+#[must_use]
+pub fn incarnation(environment: &str, secret: &str) -> Option<i64> {
+    nth_of(&binding(environment), '-', secret)
+}
+
+/// The name of an incarnation: the first has the plain one.
+#[must_use]
+pub fn nth(first: &str, separator: char, incarnation: i64) -> String {
+    match incarnation {
+        0 => first.to_owned(),
+        incarnation => format!("{first}{separator}{incarnation}"),
+    }
+}
+
+/// The incarnation that has this name.
+#[must_use]
+pub fn nth_of(first: &str, separator: char, name: &str) -> Option<i64> {
+    let rest = name.strip_prefix(first)?;
+    if rest.is_empty() {
+        return Some(0);
+    }
+    let number: i64 = rest.strip_prefix(separator)?.parse().ok()?;
+    (number > 0 && nth(first, separator, number) == name).then_some(number)
+}
+
 /// The record of an external database.
 #[must_use]
 pub fn record(environment: &str) -> String {
@@ -100,4 +138,30 @@ pub fn route(environment: &str, host: &str) -> String {
         "{environment}-{}",
         super::hash::of_bytes(host.as_bytes(), 8)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_incarnation_is_known_by_its_name_and_by_no_other() {
+        for incarnation in [0, 1, 12, i64::MAX] {
+            let name = binding_of("shop", incarnation);
+            assert_eq!(super::incarnation("shop", &name), Some(incarnation));
+        }
+        assert_eq!(binding_of("shop", 0), binding("shop"));
+        for name in [
+            "shop-database-",
+            "shop-database-0",
+            "shop-database-01",
+            "shop-database-+1",
+            "shop-database--1",
+            "shop-database-x",
+            "shop-databases",
+            "shop",
+        ] {
+            assert_eq!(super::incarnation("shop", name), None, "{name}");
+        }
+    }
 }

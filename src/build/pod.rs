@@ -74,14 +74,25 @@ impl Template<'_> {
     /// The template of the migration's pod, and its hash.
     #[must_use]
     pub fn migration(self, command: &[String]) -> (PodTemplateSpec, String) {
+        self.once("migration", "migrate", command)
+    }
+
+    /// The template of the pod that fills a new database, and its hash.
+    #[must_use]
+    pub fn seed(self, command: &[String]) -> (PodTemplateSpec, String) {
+        self.once("seed", "seed", command)
+    }
+
+    /// A pod that runs a command to its end.
+    fn once(self, purpose: &str, name: &str, command: &[String]) -> (PodTemplateSpec, String) {
         let mut labels = Of::environment(self.environment).labels();
-        labels.insert(labels::PURPOSE.to_owned(), "migration".to_owned());
+        labels.insert(labels::PURPOSE.to_owned(), purpose.to_owned());
         let mut container = self.container();
         container.command = Some(command.to_vec());
         container.args = None;
         let spec = PodSpec {
             containers: vec![Container {
-                name: "migrate".to_owned(),
+                name: name.to_owned(),
                 ..container
             }],
             restart_policy: Some("Never".to_owned()),

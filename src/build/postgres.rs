@@ -38,6 +38,12 @@ const USER: i64 = 999;
 const DATA: &str = "/var/lib/postgresql/data";
 const CREDENTIALS: &str = "/etc/towpath/credentials";
 
+/// Whether a database or a role of this name can have been made here.
+#[must_use]
+pub fn is_made(name: &str) -> bool {
+    name == OWNER || names::nth_of(DATABASE, '_', name).is_some()
+}
+
 /// The Secret of the passwords, still without them.
 #[must_use]
 pub fn credentials(environment: &Environment) -> Secret {

@@ -45,11 +45,17 @@ pub fn is_database(name: &str) -> bool {
     name.strip_prefix(PREFIX).is_some_and(is_hex)
 }
 
+/// Whether it can be one of the databases of some object.
+fn is_incarnation(name: &str) -> bool {
+    let first = name.get(..PREFIX.len() + DIGITS).unwrap_or_default();
+    is_database(first) && names::nth_of(first, '_', name).is_some()
+}
+
 /// Whether a database or a role of this name can have been made for some object.
 #[must_use]
 pub fn is_made(name: &str) -> bool {
     let database = name.strip_suffix(OWNER).or_else(|| name.strip_suffix(APP));
-    is_database(database.unwrap_or(name))
+    database.map_or_else(|| is_incarnation(name), is_database)
 }
 
 fn is_hex(text: &str) -> bool {
@@ -85,7 +91,8 @@ mod tests {
     fn names_are_made_of_the_uid_alone_and_are_known_again() {
         let database = database("0b51e9b2-5d6c-4c0e-9f0a-3f6e0c2b7a11");
         assert_eq!(database, "towpath_0b51e9b25d6c4c0e9f0a3f6e0c2b7a11");
-        for name in [database.clone(), owner(&database), app(&database)] {
+        let twelfth = names::nth(&database, '_', 12);
+        for name in [database.clone(), twelfth, owner(&database), app(&database)] {
             assert!(is_made(&name) && name.len() <= 63, "{name}");
         }
         assert!(is_database(&super::database("not a uuid")));
@@ -97,6 +104,8 @@ mod tests {
             "towpath_0b51e9b25d6c4c0e9f0a3f6e0c2b7a1",
             "towpath_0b51e9b25d6c4c0e9f0a3f6e0c2b7a1G",
             "towpath_0b51e9b25d6c4c0e9f0a3f6e0c2b7a11_other",
+            "towpath_0b51e9b25d6c4c0e9f0a3f6e0c2b7a11_0",
+            "towpath_0b51e9b25d6c4c0e9f0a3f6e0c2b7a11_1_app",
             "towpath_0b51e9b25d6c4c0e9f0a3f6e0c2b7a11_app_app",
             "x_towpath_0b51e9b25d6c4c0e9f0a3f6e0c2b7a11",
         ] {

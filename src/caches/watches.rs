@@ -134,7 +134,8 @@ pub(super) fn child_changed<K: Kept>(caches: &Caches, change: &Change<K>) {
 /// The binding and the record of an Environment. A label alone claims no database: anybody may write one.
 fn is_holder<K: Kept>(object: &K) -> bool {
     let environment = object.group();
-    [names::binding(&environment), names::record(&environment)].contains(&object.name_any())
+    let name = object.name_any();
+    name == names::record(&environment) || names::incarnation(&environment, &name).is_some()
 }
 
 /// Who publishes a host keeps it: that a route came or went concerns everybody who names the hosts of its Environment.

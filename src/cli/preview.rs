@@ -39,6 +39,8 @@ enum Verb {
     Open(One),
     /// Let a preview live on: its time to live is counted from now. One that has expired is made anew.
     Extend(One),
+    /// Give a preview a new database, without the data of the one before.
+    Reset(One),
     /// Delete a preview, and with it its Environment and its database.
     Delete(One),
 }
@@ -67,6 +69,15 @@ pub(super) async fn run(options: Options, terminal: &mut Terminal) -> Result<Exi
             trigger::pull(&cluster, &preview, labels::EXTEND, None).await?;
             terminal.say(&format!(
                 "The time to live of Preview '{}' is counted from now",
+                preview.name_any()
+            ))?;
+            Ok(Exit::Done)
+        }
+        Verb::Reset(one) => {
+            let (cluster, preview) = one.find().await?;
+            trigger::pull(&cluster, &preview, labels::RESET, None).await?;
+            terminal.say(&format!(
+                "Preview '{}' gets a new database; the one before goes when nothing runs on it any more",
                 preview.name_any()
             ))?;
             Ok(Exit::Done)

@@ -92,6 +92,7 @@ fn tell(namespace: &str, declared: &Declared, options: &Options) -> String {
         } else {
             Migrates::default()
         },
+        ..Build::default()
     };
     let build = |is_last: bool| if is_last { last } else { Build::default() };
     stage.story.person(&stage.world, "applies the files");

@@ -52,16 +52,21 @@ pub(super) fn values(named: &Named, children: &Children) -> BTreeSet<String> {
         .collect()
 }
 
-/// What a plan may know of the binding of a database that is made here.
-pub(super) fn binding(
+/// What a plan may know of the bindings of databases that are made here.
+pub(super) fn bindings(
     environment: &Environment,
     children: &Children,
     ctx: &Context,
-) -> Option<SecretSeen> {
-    let name = names::binding(&environment.name_any());
-    let secret = own_secret(children, &name)?;
+) -> BTreeMap<String, SecretSeen> {
+    let name = environment.name_any();
     let namespace = environment.namespace().unwrap_or_default();
-    Some(ctx.hash_key.seen(&namespace, &name, &data(secret)))
+    let secrets = children.secrets.iter();
+    let bindings = secrets.filter(|(secret, _)| names::incarnation(&name, secret).is_some());
+    let seen = bindings.map(|(name, hidden)| {
+        let seen = ctx.hash_key.seen(&namespace, name, &data(&hidden.0));
+        (name.clone(), seen)
+    });
+    seen.collect()
 }
 
 /// The passwords of a database that is made here, when they have been made.

@@ -91,7 +91,7 @@ pub enum Action {
     },
     /// Makes a database and its roles.
     Provide(postgres::Access, Box<postgres::Wanted>),
-    /// Drops a database and its roles, if they are ours.
+    /// Drops databases, and their roles, if they are ours.
     Drop(postgres::Access, Box<postgres::Unwanted>),
     /// Writes a row into the record beside the data, as the migration role.
     Enter(postgres::Access, postgres::Entry),

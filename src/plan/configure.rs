@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::accept::{self, Effective};
 use super::previewed;
-use super::{Gate, defaults, render};
+use super::{Gate, defaults, incarnation, render};
 use crate::api::environment::AppSeen;
 use crate::api::shared::{EnvFrom, EnvVar};
 use crate::api::{App, Environment, Reason};
@@ -46,12 +46,18 @@ pub fn draft(
             )
         })
         .collect();
+    let key = render::migration_key(seen, effective, images);
+    let chosen = incarnation::choose(seen, images, key.as_ref());
+    let number = chosen.number;
     let decided = Decided {
         app: AppSeen::of(&effective.app),
         commit: seen.environment.spec.release.commit.clone(),
         images: images.clone(),
-        components: render::components(seen, effective, images, &configs),
-        migration: render::migration(seen, effective, images, &configs),
+        components: render::components(seen, effective, images, &configs, number),
+        migration: render::migration(seen, effective, images, &configs, number),
+        seed: render::seed(seen, effective, images, &configs, number),
+        incarnation: number,
+        renewed: chosen.renewed,
         configs: configs.clone(),
     };
     let size = serde_json::to_vec(&decided).map_or(usize::MAX, |bytes| bytes.len());

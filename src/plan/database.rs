@@ -11,15 +11,17 @@ use jiff::SignedDuration;
 use kube::ResourceExt;
 
 use super::situation::{NOT_ACCEPTED, Situation};
-use super::{Action, Gate, Key, Plan, diff, stages, tokens};
+use super::{Action, Gate, Key, Plan, diff, incarnation, stages, tokens};
 use crate::api::app::AppDatabase;
 use crate::api::environment::Provider;
 use crate::api::{ConditionType, Environment, Reason, labels};
-use crate::build::{binding, config_map, metadata, names};
+use crate::build::{
+    binding, config_map, metadata, names, postgres as build_dedicated, shared as build_shared,
+};
 use crate::plan::questions::Address;
 use crate::postgres::{
-    Access, Answer, Identifier, Ownership, Password, Question, Role, Roles, SeenDatabase, Wanted,
-    orphans,
+    Access, Answer, Identifier, Ownership, Password, Question, Role, Roles, SeenDatabase, Unwanted,
+    Wanted, orphans,
 };
 use crate::seen::{Credentials, Hidden, SeenEnvironment};
 
@@ -34,7 +36,7 @@ pub fn provide(situation: &Situation<'_>, plan: &mut Plan) -> Gate {
     let app = effective.app.spec.database.as_ref();
     match (app, provider(seen)) {
         (Some(_), Some(Provider::External)) => external(seen, plan),
-        (Some(app), Some(_)) => made(seen, plan, app),
+        (Some(app), Some(_)) => made(situation, plan, app),
         _ => Gate::new(Reason::NotConfigured, "The App has no database"),
     }
 }
@@ -81,7 +83,8 @@ fn site(seen: &SeenEnvironment) -> Result<Site, Gate> {
     }
 }
 
-fn made(seen: &SeenEnvironment, plan: &mut Plan, app: &AppDatabase) -> Gate {
+fn made(situation: &Situation<'_>, plan: &mut Plan, app: &AppDatabase) -> Gate {
+    let seen = situation.seen;
     if let Some(gate) = dedicated::lost(seen) {
         return gate;
     }
@@ -91,7 +94,7 @@ fn made(seen: &SeenEnvironment, plan: &mut Plan, app: &AppDatabase) -> Gate {
     };
     match &seen.database {
         Some(Answer::Found(found)) if found.roles_ready => {
-            known_or_new(seen, plan, app, &site, found)
+            known_or_new(situation, plan, app, &site, found)
         }
         // What was made and is still not as wanted is not made again without end.
         Some(Answer::Found(_)) => make(plan, seen, site, stages::OUTSIDE),
@@ -124,17 +127,19 @@ fn make(plan: &mut Plan, seen: &SeenEnvironment, site: Site, again: SignedDurati
 }
 
 fn known_or_new(
-    seen: &SeenEnvironment,
+    situation: &Situation<'_>,
     plan: &mut Plan,
     app: &AppDatabase,
     site: &Site,
     found: &SeenDatabase,
 ) -> Gate {
+    let seen = situation.seen;
     if let Some(gate) = changed(seen, found) {
         return gate;
     }
-    let name = names::binding(&seen.environment.name_any());
+    let name = names::binding_of(&seen.environment.name_any(), seen.incarnation);
     let place = binding::Place {
+        secret: &name,
         host: &site.dial.0,
         port: site.dial.1,
         database: site.wanted.database.as_str(),
@@ -152,7 +157,16 @@ fn known_or_new(
     plan.want(STAGE, Key::new("Secret", name), change, |change| {
         Action::Binding(Hidden(change))
     });
-    Gate::new(Reason::DatabaseReady, "The database answers")
+    Gate::new(Reason::DatabaseReady, answers(situation))
+}
+
+/// What is said of a database that answers; of a preview's also whether it has the data of before.
+fn answers(situation: &Situation<'_>) -> String {
+    let preview = situation.seen.environment.spec.preview.as_ref();
+    match situation.target.as_ref().filter(|_| preview.is_some()) {
+        Some(target) => format!("The database answers: {}", incarnation::told(target)),
+        None => "The database answers".to_owned(),
+    }
 }
 
 /// The credentials are made by POST; only their owner changes, with the deletion policy.
@@ -245,7 +259,7 @@ pub fn known(seen: &SeenEnvironment) -> Option<String> {
     let secret = seen
         .children
         .secrets
-        .get(&names::binding(&name))
+        .get(&names::binding_of(&name, seen.incarnation))
         .map(|Hidden(secret)| secret.annotations());
     let record = seen
         .children
@@ -285,10 +299,39 @@ pub fn question(seen: &SeenEnvironment) -> Option<(Address, Question)> {
             owner: wanted.owner.name,
             app: wanted.app.name,
             comment: wanted.comment,
+            family: wanted.family,
         }),
         record: true,
     };
     Some((at, question))
+}
+
+/// Which incarnation has this name in its server.
+#[must_use]
+pub fn incarnation(seen: &SeenEnvironment, name: &str) -> Option<i64> {
+    let site = site(seen).ok()?;
+    names::nth_of(site.wanted.family.as_str(), '_', name)
+}
+
+/// These databases, which nothing runs on any more, and who may drop them.
+#[must_use]
+pub fn surplus(seen: &SeenEnvironment, only: Vec<Identifier>) -> Option<(Access, Unwanted)> {
+    let site = site(seen).ok()?;
+    let unwanted = Unwanted {
+        family: site.wanted.family,
+        comment: site.wanted.comment,
+        is_made: match provider(seen) {
+            Some(Provider::Server) => build_shared::is_made,
+            _ => build_dedicated::is_made,
+        },
+        only: Some(only),
+    };
+    Some((site.admin, unwanted))
+}
+
+/// The name of the database that a pass is about, one of a family.
+fn nth(seen: &SeenEnvironment, family: &Identifier) -> Option<Identifier> {
+    Identifier::new(names::nth(family.as_str(), '_', seen.incarnation)).ok()
 }
 
 /// Whose the database is, as its comment says it.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use kube::{Resource, ResourceExt};
 
 use super::situation::Situation;
-use super::{Action, Gate, Key, Plan, Step, migration, rollout};
+use super::{Action, Gate, Key, Plan, Step, incarnation, rollout, work};
 use crate::api::environment::{ComponentStatus, EnvironmentStatus, MigrationStatus};
 use crate::api::{ConditionType, Reason};
 use crate::build::names;
@@ -67,11 +67,15 @@ fn is_complete(situation: &Situation<'_>, verified: bool) -> bool {
     })
 }
 
-/// What is written beside the data comes first, then what is decided, then the stages in their order.
+/// What is written beside the data comes first, then what is decided, then the stages in their order, and in the end what is
+/// dropped.
 fn rank(step: &Step) -> (u8, ConditionType) {
     match &step.action {
         Action::Enter(..) | Action::ConfigMap(_) => (0, ConditionType::Accepted),
         Action::Decide(_) | Action::Record(_) => (1, ConditionType::Accepted),
+        // What is left of other databases holds up nobody.
+        Action::Drop(..) => (3, step.stage),
+        Action::Delete { key, .. } if key.kind == "Secret" => (3, step.stage),
         _ => (2, step.stage),
     }
 }
@@ -90,10 +94,12 @@ fn prune(situation: &Situation<'_>, plan: &mut Plan) {
             .map(|revision| Key::new("ControllerRevision", &revision.name)),
     );
     let newest = kept.last().map_or(0, |revision| revision.number);
-    plan.wanted.insert(Key::new(
-        "Job",
-        names::migration(&seen.environment.name_any(), newest),
-    ));
+    let environment = seen.environment.name_any();
+    let jobs = [
+        names::migration(&environment, newest),
+        names::seed(&environment, newest),
+    ];
+    plan.wanted.extend(jobs.map(|job| Key::new("Job", job)));
     keep_what_publishes(plan);
     let unwanted: Vec<_> = owned(seen)
         .into_iter()
@@ -102,6 +108,7 @@ fn prune(situation: &Situation<'_>, plan: &mut Plan) {
     for (key, uid) in unwanted {
         plan.push(ConditionType::Verified, Action::Delete { key, uid });
     }
+    incarnation::clear(situation, plan);
 }
 
 /// Hosts are live: what is published on one that the Environment does not hold any more goes, whatever a release waits for.
@@ -161,7 +168,7 @@ fn owned(seen: &SeenEnvironment) -> Vec<(Key, String)> {
             })
     }
     let children = &seen.children;
-    let running = |key: &Key| migration::is_running_named(seen, &key.name);
+    let running = |key: &Key| work::is_running_named(seen, &key.name);
     let mut owned: Vec<_> = of("HTTPRoute", children.http_routes.values())
         .chain(of("Ingress", children.ingresses.values()))
         .chain(of("Service", children.services.values()))

@@ -6,12 +6,13 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 
 use super::situation::{self, Situation};
-use super::{Action, Gate, Key, Plan, database, health};
+use super::work::{self, Work};
+use super::{Action, Gate, Key, Plan, database, health, seed};
 use crate::api::environment::Provider;
 use crate::api::{ConditionType, Reason, labels};
 use crate::build::{config_map, job as build, names};
 use crate::postgres::{Answer, Entry, Outcome};
-use crate::revision::{Facts, RenderedMigration, Revision, Verdict};
+use crate::revision::{Facts, Revision};
 use crate::seen::SeenEnvironment;
 
 const STAGE: ConditionType = ConditionType::Migrated;
@@ -23,7 +24,12 @@ pub fn run(situation: &Situation<'_>, plan: &mut Plan) -> Gate {
     let Some(target) = &situation.target else {
         return Gate::new(Reason::Pending, "Waiting for a revision");
     };
-    let gate = judge(situation, plan, &record, target);
+    let mut gate = judge(situation, plan, &record, target);
+    if gate.is_open()
+        && let Some(closed) = seed::fill(situation, plan, &record, target)
+    {
+        gate = closed;
+    }
     if gate.is_open() && target.facts.entered.is_none() && target.facts.given_up.is_none() {
         enter(situation, plan, target);
     }
@@ -70,85 +76,16 @@ fn judge(
             ),
         );
     }
-    attempt(situation, plan, target, migration)
-}
-
-/// The one attempt of this revision.
-fn attempt(
-    situation: &Situation<'_>,
-    plan: &mut Plan,
-    target: &Revision,
-    migration: &RenderedMigration,
-) -> Gate {
     let seen = situation.seen;
-    let name = names::migration(&seen.environment.name_any(), target.number);
-    let Some(job) = seen.children.jobs.get(&name) else {
-        if let Some(Answer::Found(found)) = &seen.database
-            && !found.backends.is_empty()
-        {
-            plan.look_at(seen.now + jiff::SignedDuration::from_secs(2));
-            return Gate::new(
-                Reason::BackendsLeft,
-                "Waiting for the connections of the last attempt to end",
-            );
-        }
-        let job = build::migration(&seen.environment, target.number, migration);
-        plan.push(STAGE, Action::Migrate(Box::new(job)));
-        return Gate::new(
-            Reason::MigrationRunning,
-            format!("Migrating to '{}'", migration.key),
-        );
+    let key = &migration.key;
+    let work = Work {
+        job: build::migration(&seen.environment, target.number, migration),
+        running: Reason::MigrationRunning,
+        doing: format!("Migrating to '{key}'"),
+        failed: Reason::MigrationFailed,
+        what: format!("The migration to '{key}'"),
     };
-    if has_condition(job, "Failed") {
-        return fail(situation, plan, job, migration);
-    }
-    let trouble = pods(seen, job).find_map(health::trouble);
-    let trouble = trouble
-        .map(|trouble| format!(": {trouble}"))
-        .unwrap_or_default();
-    Gate::new(
-        Reason::MigrationRunning,
-        format!("Migrating to '{}'{trouble}", migration.key),
-    )
-}
-
-fn fail(
-    situation: &Situation<'_>,
-    plan: &mut Plan,
-    job: &Job,
-    migration: &RenderedMigration,
-) -> Gate {
-    let words = pods(situation.seen, job).find_map(health::last_words);
-    let why = words.map_or_else(|| failure(job), str::to_owned);
-    let verdict = Verdict {
-        reason: Reason::MigrationFailed,
-        message: format!("The migration to '{}' failed: {why}", migration.key),
-        at: Some(situation.seen.now),
-    };
-    let gate = Gate::new(verdict.reason, verdict.message.clone());
-    situation.record_fact(
-        plan,
-        STAGE,
-        &Facts {
-            given_up: Some(verdict),
-            ..Facts::default()
-        },
-    );
-    gate
-}
-
-fn failure(job: &Job) -> String {
-    let conditions = job
-        .status
-        .as_ref()
-        .and_then(|status| status.conditions.as_ref());
-    let failed = conditions
-        .into_iter()
-        .flatten()
-        .find(|condition| condition.type_ == "Failed");
-    failed
-        .and_then(|failed| failed.message.clone())
-        .unwrap_or_else(|| "the Job failed".to_owned())
+    work.advance(situation, plan)
 }
 
 /// All gates up to this one are open in one pass: the target may have the slots.
@@ -168,13 +105,19 @@ fn enter(situation: &Situation<'_>, plan: &mut Plan, target: &Revision) {
 
 /// A running migration is never cancelled: a newer release waits for it. One whose pod cannot start is deleted.
 fn others(seen: &SeenEnvironment, plan: &mut Plan, target: &Revision) -> Option<Gate> {
-    let own = names::migration(&seen.environment.name_any(), target.number);
+    let environment = seen.environment.name_any();
+    let own = [
+        names::migration(&environment, target.number),
+        names::seed(&environment, target.number),
+    ];
     let mut jobs = seen.children.jobs.values();
-    let Some(running) = jobs.find(|job| job.name_any() != own && is_running(seen, job)) else {
+    let Some(running) =
+        jobs.find(|job| !own.contains(&job.name_any()) && work::is_running(seen, job))
+    else {
         return orphan(seen);
     };
     // One without a pod may get it in this moment.
-    let mut pods = pods(seen, running).peekable();
+    let mut pods = work::pods(seen, running).peekable();
     let stuck = pods.peek().is_some() && pods.all(health::cannot_start);
     if running.metadata.deletion_timestamp.is_none() && stuck {
         let key = Key::new("Job", running.name_any());
@@ -204,53 +147,16 @@ fn orphan(seen: &SeenEnvironment) -> Option<Gate> {
             .iter()
             .any(|owner| uids.contains(&owner.uid))
     };
-    let ended = |pod: &Pod| matches!(phase(pod), "Succeeded" | "Failed");
-    let left = health::pods_for(seen, "migration").any(|pod| !made(pod) && !ended(pod));
+    let works = health::pods_for(seen, "migration").chain(health::pods_for(seen, "seed"));
+    let left = works
+        .into_iter()
+        .any(|pod| !made(pod) && !work::is_ended(pod));
     left.then(|| {
         Gate::new(
             Reason::OtherMigrationRunning,
             "Waiting for the pod of a migration to end whose Job was deleted",
         )
     })
-}
-
-/// A Job runs until it says that it ended, and as long as a pod of it is left.
-fn is_running(seen: &SeenEnvironment, job: &Job) -> bool {
-    let ended = has_condition(job, "Complete") || has_condition(job, "Failed");
-    !ended || pods(seen, job).any(|pod| phase(pod) == "Running")
-}
-
-/// Whether the Job of this name is a running migration.
-#[must_use]
-pub fn is_running_named(seen: &SeenEnvironment, name: &str) -> bool {
-    seen.children
-        .jobs
-        .get(name)
-        .is_some_and(|job| is_running(seen, job))
-}
-
-fn phase(pod: &Pod) -> &str {
-    pod.status
-        .as_ref()
-        .and_then(|status| status.phase.as_deref())
-        .unwrap_or_default()
-}
-
-fn pods<'a>(seen: &'a SeenEnvironment, job: &'a Job) -> impl Iterator<Item = &'a Pod> {
-    let uid = job.uid().unwrap_or_default();
-    health::pods_for(seen, "migration")
-        .filter(move |pod| pod.owner_references().iter().any(|owner| owner.uid == uid))
-}
-
-fn has_condition(job: &Job, condition: &str) -> bool {
-    let conditions = job
-        .status
-        .as_ref()
-        .and_then(|status| status.conditions.as_ref());
-    conditions
-        .into_iter()
-        .flatten()
-        .any(|known| known.type_ == condition && known.status == "True")
 }
 
 /// Every success goes into the record, also of a revision that was overtaken meanwhile.
@@ -264,14 +170,25 @@ fn record_successes(
         .children
         .jobs
         .values()
-        .filter(|job| has_condition(job, "Complete"))
+        .filter(|job| work::has_condition(job, "Complete"))
     {
-        let Some(entry) = entry(job).filter(|entry| !is_recorded(situation, entry)) else {
+        let is_new = |entry: &Entry| is_of_this(seen, entry) && !is_recorded(situation, entry);
+        let Some(entry) = entry(job).filter(is_new) else {
             continue;
         };
         if record_entry(seen, plan, record, &entry) {
             record.entries.push(entry);
         }
+    }
+}
+
+/// Whether it is of the database that was asked: each keeps its own record.
+fn is_of_this(seen: &SeenEnvironment, entry: &Entry) -> bool {
+    let mut revisions = seen.revisions.iter();
+    let made = revisions.find(|revision| revision.number == entry.revision);
+    match made {
+        Some(made) => made.decided.incarnation == seen.incarnation,
+        None => seen.environment.spec.preview.is_none(),
     }
 }
 

@@ -68,6 +68,15 @@ pub fn server(seen: &SeenEnvironment) -> Option<&SharedServer> {
     needed.then_some(server)
 }
 
+/// Which of its databases to ask.
+#[must_use]
+pub fn incarnation(seen: &SeenEnvironment) -> i64 {
+    match seen.environment.spec.preview {
+        Some(_) => Situation::of(seen).incarnation(),
+        None => 0,
+    }
+}
+
 /// What to ask the database, if anything.
 #[must_use]
 pub fn database(seen: &SeenEnvironment) -> Option<DatabaseQuestion> {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use kube::ResourceExt;
 
-use super::{database, situation};
+use super::{database, seed, situation};
 use crate::api::environment::Provider;
 use crate::build::{config_map, names};
 use crate::postgres::{Answer, Entry, Outcome};
@@ -65,7 +65,7 @@ impl Record {
         self.entries
             .iter()
             .rev()
-            .find(|entry| entry.outcome != Outcome::Failed)
+            .find(|entry| entry.outcome != Outcome::Failed && !seed::is_key(&entry.key))
     }
 }
 

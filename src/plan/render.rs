@@ -9,6 +9,7 @@ use k8s_openapi::api::core::v1::{
 use kube::ResourceExt;
 
 use super::accept::Effective;
+use super::seed;
 use crate::api::app::{AppDatabase, Component};
 use crate::api::shared;
 use crate::build::pod::Template;
@@ -16,21 +17,25 @@ use crate::build::{binding, names};
 use crate::revision::{Image, Rendered, RenderedMigration};
 use crate::seen::SeenEnvironment;
 
+/// How long it may take to fill a database where no migration says it, in seconds.
+const SEED_SECONDS: i32 = 600;
+
 /// Copies of ConfigMaps, by the name of the original.
 pub type Configs = BTreeMap<String, String>;
 
-/// The components of a draft.
+/// The components of a draft that runs on this incarnation of the database.
 #[must_use]
 pub fn components(
     seen: &SeenEnvironment,
     effective: &Effective,
     images: &BTreeMap<String, Image>,
     configs: &Configs,
+    incarnation: i64,
 ) -> Vec<Rendered> {
     let rendered = effective.components.iter().filter_map(|component| {
         let mut env = variables(&component.env, configs);
         if let Some(database) = &effective.app.spec.database {
-            env.push(url(seen, database));
+            env.push(url(seen, database, incarnation));
         }
         let (template, hash) =
             template(seen, effective, component, images, env, configs)?.component();
@@ -50,42 +55,83 @@ pub fn components(
     rendered.collect()
 }
 
-/// The migration of a draft. Its key: the release's, else the image label's, else the image's digest.
+/// The migration key of a draft, and whether it is declared: the release's, else the image label's; else the image's digest.
+#[must_use]
+pub fn migration_key(
+    seen: &SeenEnvironment,
+    effective: &Effective,
+    images: &BTreeMap<String, Image>,
+) -> Option<(String, bool)> {
+    let migration = effective.app.spec.migration.as_ref()?;
+    let image = images.get(&migration.component)?;
+    let release = &seen.environment.spec.release;
+    let declared = release.migration_key.clone();
+    let declared = declared.or_else(|| image.migration_key.clone());
+    let resolved = image.resolved.split_once('@');
+    let digest = || resolved.map_or(image.resolved.as_str(), |(_, digest)| digest);
+    let is_declared = declared.is_some();
+    Some((declared.unwrap_or_else(|| digest().to_owned()), is_declared))
+}
+
+/// The migration of a draft.
 #[must_use]
 pub fn migration(
     seen: &SeenEnvironment,
     effective: &Effective,
     images: &BTreeMap<String, Image>,
     configs: &Configs,
+    incarnation: i64,
 ) -> Option<RenderedMigration> {
     let migration = effective.app.spec.migration.as_ref()?;
-    let database = effective.app.spec.database.as_ref()?;
-    let component = effective
-        .components
-        .iter()
-        .find(|component| component.name == migration.component)?;
-    let image = images.get(&component.name)?;
-    let declared = seen
-        .environment
-        .spec
-        .release
-        .migration_key
-        .clone()
-        .or_else(|| image.migration_key.clone());
-    let digest = image
-        .resolved
-        .split_once('@')
-        .map_or(image.resolved.as_str(), |(_, digest)| digest);
-    let mut env = variables(&component.env, configs);
-    env.extend(migration_urls(seen, database));
-    let (template, _) =
-        template(seen, effective, component, images, env, configs)?.migration(&migration.command);
+    let (key, declared) = migration_key(seen, effective, images)?;
+    let template = outside(seen, effective, images, configs, incarnation)?;
     Some(RenderedMigration {
-        declared: declared.is_some(),
-        key: declared.unwrap_or_else(|| digest.to_owned()),
-        template,
+        declared,
+        key,
+        template: template.migration(&migration.command).0,
         timeout_seconds: migration.timeout_seconds,
     })
+}
+
+/// What fills a new database of a preview: as what migrates, or with the image of the first component.
+#[must_use]
+pub fn seed(
+    seen: &SeenEnvironment,
+    effective: &Effective,
+    images: &BTreeMap<String, Image>,
+    configs: &Configs,
+    incarnation: i64,
+) -> Option<RenderedMigration> {
+    let preview = seen.environment.spec.preview.as_ref()?;
+    let command = Some(&preview.seed).filter(|command| !command.is_empty())?;
+    let template = outside(seen, effective, images, configs, incarnation)?;
+    let migration = effective.app.spec.migration.as_ref();
+    Some(RenderedMigration {
+        key: seed::key(&seen.environment),
+        declared: true,
+        template: template.seed(command).0,
+        timeout_seconds: migration.map_or(SEED_SECONDS, |migration| migration.timeout_seconds),
+    })
+}
+
+/// What works on the database while the app does not run: it has the owner's URL.
+fn outside<'a>(
+    seen: &'a SeenEnvironment,
+    effective: &'a Effective,
+    images: &'a BTreeMap<String, Image>,
+    configs: &Configs,
+    incarnation: i64,
+) -> Option<Template<'a>> {
+    let database = effective.app.spec.database.as_ref()?;
+    let migration = effective.app.spec.migration.as_ref();
+    let mut components = effective.components.iter();
+    let component = match migration {
+        Some(migration) => components.find(|known| known.name == migration.component)?,
+        None => components.next()?,
+    };
+    let mut env = variables(&component.env, configs);
+    env.extend(migration_urls(seen, database, incarnation));
+    template(seen, effective, component, images, env, configs)
 }
 
 fn template<'a>(
@@ -175,17 +221,17 @@ fn secret_variable(name: &str, secret: &str, key: &str) -> EnvVar {
 }
 
 /// The URL of the app's role.
-fn url(seen: &SeenEnvironment, database: &AppDatabase) -> EnvVar {
-    let (secret, key, _) = keys(seen, database);
+fn url(seen: &SeenEnvironment, database: &AppDatabase, incarnation: i64) -> EnvVar {
+    let (secret, key, _) = keys(seen, database, incarnation);
     secret_variable(&database.url_variable, &secret, &key)
 }
 
 /// The URLs of a migration: the owner's, under its own name or instead of the app's.
-fn migration_urls(seen: &SeenEnvironment, database: &AppDatabase) -> Vec<EnvVar> {
-    let (secret, _, owner_key) = keys(seen, database);
+fn migration_urls(seen: &SeenEnvironment, database: &AppDatabase, incarnation: i64) -> Vec<EnvVar> {
+    let (secret, _, owner_key) = keys(seen, database, incarnation);
     match &database.migration_url_variable {
         Some(name) => vec![
-            url(seen, database),
+            url(seen, database, incarnation),
             secret_variable(name, &secret, &owner_key),
         ],
         None => vec![secret_variable(&database.url_variable, &secret, &owner_key)],
@@ -193,7 +239,11 @@ fn migration_urls(seen: &SeenEnvironment, database: &AppDatabase) -> Vec<EnvVar>
 }
 
 /// The Secret with the URLs, and its keys for the app's role and for the owner's.
-fn keys(seen: &SeenEnvironment, database: &AppDatabase) -> (String, String, String) {
+fn keys(
+    seen: &SeenEnvironment,
+    database: &AppDatabase,
+    incarnation: i64,
+) -> (String, String, String) {
     let external = seen
         .environment
         .spec
@@ -213,7 +263,7 @@ fn keys(seen: &SeenEnvironment, database: &AppDatabase) -> (String, String, Stri
             )
         }
         None => (
-            names::binding(&seen.environment.name_any()),
+            names::binding_of(&seen.environment.name_any(), incarnation),
             binding::url_key(database).to_owned(),
             binding::migration_url_key(database).to_owned(),
         ),

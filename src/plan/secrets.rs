@@ -81,7 +81,7 @@ impl<'a> Hashes<'a> {
 /// The keyed hash of every Secret value that pods read. `None`: they read none, or one of them is not known now.
 #[must_use]
 pub fn hash(seen: &SeenEnvironment, pods: &PodSpec) -> Option<String> {
-    let own = names::binding(&seen.environment.name_any());
+    let environment = seen.environment.name_any();
     let mut hashed_by = None;
     let mut named: BTreeMap<String, String> = BTreeMap::new();
     let mut binding: BTreeMap<String, String> = BTreeMap::new();
@@ -89,10 +89,12 @@ pub fn hash(seen: &SeenEnvironment, pods: &PodSpec) -> Option<String> {
         let (secret, values) = match seen.secrets.get(&key.name) {
             Some(Seen::Found(secret)) => (secret, &mut named),
             // It is made here, and changes with its database.
-            _ if key.name == own => match &seen.binding {
-                Some(secret) => (secret, &mut binding),
-                None => continue,
-            },
+            _ if names::incarnation(&environment, &key.name).is_some() => {
+                match seen.bindings.get(&key.name) {
+                    Some(secret) => (secret, &mut binding),
+                    None => continue,
+                }
+            }
             _ if seen.children.secrets.contains_key(&key.name) => continue,
             _ => return None,
         };
@@ -118,7 +120,8 @@ pub fn hash(seen: &SeenEnvironment, pods: &PodSpec) -> Option<String> {
     Some(text.trim_end_matches('.').to_owned())
 }
 
-fn keys(pods: &PodSpec) -> impl Iterator<Item = &SecretKeySelector> {
+/// The Secrets' keys that pods read by name.
+pub fn keys(pods: &PodSpec) -> impl Iterator<Item = &SecretKeySelector> {
     let containers = pods.containers.iter();
     let variables = containers.flat_map(|container| container.env.iter().flatten());
     variables.filter_map(|variable| variable.value_from.as_ref()?.secret_key_ref.as_ref())

@@ -9,7 +9,7 @@ use kube::ResourceExt;
 use super::accept::{self, Effective};
 use super::configure::{self, Draft};
 use super::record::Record;
-use super::{Action, Fact, Gate, Key, Plan, resolve, tokens};
+use super::{Action, Fact, Gate, Key, Plan, incarnation, resolve, tokens};
 use crate::api::environment::AppSeen;
 use crate::api::{ConditionType, Reason, labels};
 use crate::build::metadata::Of;
@@ -90,6 +90,13 @@ impl<'a> Situation<'a> {
         self.target.as_ref().is_some_and(|target| {
             target.facts.verified.is_none() && target.facts.given_up.is_none()
         })
+    }
+
+    /// Which of its databases the target runs on.
+    #[must_use]
+    pub fn incarnation(&self) -> i64 {
+        let target = self.target.as_ref();
+        target.map_or(0, |target| target.decided.incarnation)
     }
 
     /// Whether nothing is to be decided. A release whose images are not resolved yet is: what the database said before it was
@@ -208,10 +215,11 @@ pub fn serving(seen: &SeenEnvironment) -> Option<&Revision> {
         .find(|revision| revision.facts.verified.is_some() && revision.facts.given_up.is_none())
 }
 
-/// The revision to make: the content is another one than the newest's, or a person asks for another attempt at a failed one.
+/// The revision to make: the content is another one than the newest's, or a person asks for another attempt at a failed one, or
+/// for a new database.
 fn due(seen: &SeenEnvironment, newest: Option<&Revision>, draft: &Draft) -> Option<Revision> {
-    let retried = is_retried(seen, newest);
-    if newest.is_some_and(|newest| newest.content == draft.content) && !retried {
+    let asked = is_retried(seen, newest) || incarnation::is_asked_for(seen);
+    if newest.is_some_and(|newest| newest.content == draft.content) && !asked {
         return None;
     }
     let number = newest.map_or(1, |newest| newest.number + 1);

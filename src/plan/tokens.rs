@@ -48,8 +48,21 @@ pub fn carried(seen: &SeenEnvironment) -> Vec<String> {
         .into_iter()
         .filter(|trigger| answered(trigger))
         .filter_map(|trigger| annotations.get(trigger).cloned())
+        .chain(reset(seen))
         .filter(|token| is_sound(token))
         .collect()
+}
+
+/// The word that a new database was asked for by: whoever makes a revision answers it.
+fn reset(seen: &SeenEnvironment) -> Option<String> {
+    seen.environment.spec.preview.as_ref()?.reset_token.clone()
+}
+
+/// Whether a new database is asked for by a word that was not handled before.
+#[must_use]
+pub fn wants_reset(seen: &SeenEnvironment) -> bool {
+    let mut handled = seen.revisions.iter().flat_map(|known| &known.facts.handled);
+    reset(seen).is_some_and(|token| is_sound(&token) && !handled.any(|known| *known == token))
 }
 
 /// Acts on tokens that make no revision, and records on the newest revision that they were handled.
@@ -76,7 +89,10 @@ pub fn hand(situation: &Situation<'_>, plan: &mut Plan) {
         .filter(|trigger| !waits(trigger))
         .filter_map(|trigger| annotations.get(*trigger).cloned());
     let facts = Facts {
-        handled: handled.filter(|token| is_sound(token)).collect(),
+        handled: handled
+            .chain(reset(seen))
+            .filter(|token| is_sound(token))
+            .collect(),
         ..Facts::default()
     };
     situation.record_fact(plan, ConditionType::Accepted, &facts);

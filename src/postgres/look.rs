@@ -4,10 +4,13 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 
 use super::session::{APPLICATION_NAME, Session, Trouble};
-use super::{Access, Failure, Identity, Question, Roles, SeenDatabase, record};
+use super::{
+    Access, Failure, Identifier, Identity, Question, Roles, SeenDatabase, record, teardown,
+};
 
 /// More than a person reads; a database is not trusted with the controller's memory.
 const MOST_BACKENDS: i64 = 100;
+const MOST_OTHERS: i64 = 100;
 
 /// Answers the whole question over one connection.
 pub async fn look(at: &Access, question: &Question) -> Result<SeenDatabase, Failure> {
@@ -19,14 +22,18 @@ pub async fn look(at: &Access, question: &Question) -> Result<SeenDatabase, Fail
         Vec::new()
     };
     let backends = backends(&session, question).await?;
-    let roles_ready = match &question.roles {
-        Some(roles) => roles_ready(&session, roles).await?,
-        None => true,
+    let (roles_ready, others) = match &question.roles {
+        Some(roles) => (
+            roles_ready(&session, roles).await?,
+            others(&session, roles).await?,
+        ),
+        None => (true, Vec::new()),
     };
     Ok(SeenDatabase {
         identity,
         record,
         backends,
+        others,
         roles_ready,
     })
 }
@@ -93,6 +100,32 @@ async fn backends(session: &Session, question: &Question) -> Result<Vec<String>,
         )
         .await?;
     rows.iter().map(|row| session.get(row, 0)).collect()
+}
+
+/// The other databases with the same comment, and those that a crash left without one.
+async fn others(session: &Session, roles: &Roles) -> Result<Vec<Identifier>, Failure> {
+    let family = roles.family.as_str();
+    let rows = session
+        .rows(
+            "SELECT datname::text, coalesce(shobj_description(oid, 'pg_database'), '') = '' FROM pg_database \
+             WHERE datname <> current_database() AND (shobj_description(oid, 'pg_database') = $1 OR starts_with(datname::text, $2)) \
+             AND coalesce(shobj_description(oid, 'pg_database'), '') IN ('', $1) ORDER BY 1 LIMIT $3",
+            &[
+                (&roles.comment.as_str(), Type::TEXT),
+                (&family, Type::TEXT),
+                (&MOST_OTHERS, Type::INT8),
+            ],
+        )
+        .await?;
+    let mut others = Vec::new();
+    for row in &rows {
+        let name: String = session.get(row, 0)?;
+        let bare: bool = session.get(row, 1)?;
+        if !bare || teardown::is_of(family, &name) {
+            others.push(Identifier::new(name).map_err(Failure::Refused)?);
+        }
+    }
+    Ok(others)
 }
 
 /// Whether both roles can log in here and are no more than they must be, they and the database carry the comment, the owner

@@ -154,8 +154,9 @@ pub async fn discard(admin: &Access, orphan: &SeenOrphan) -> Result<(), Failure>
 
 fn unwanted(orphan: &SeenOrphan) -> Unwanted {
     Unwanted {
-        database: orphan.database.clone(),
+        family: orphan.database.clone(),
         comment: orphan.owner.to_string(),
         is_made: was_made,
+        only: None,
     }
 }

@@ -11,10 +11,10 @@ use super::session::{Session, Trouble};
 use super::{Access, Failure, Identifier, Identity, Role, Wanted};
 use super::{look, template};
 
-/// Makes all that is wanted. While this runs nobody else provides or drops the same database on the same server.
+/// Makes all that is wanted. While this runs nobody else provides or drops databases of the same family on the same server.
 pub async fn provide(admin: &Access, want: &Wanted) -> Result<Identity, Failure> {
     let server = Session::open(admin).await?;
-    lock(&server, &want.database).await?;
+    lock(&server, &want.family).await?;
     let owner_is_new = role(&server, &want.owner, want).await?;
     let app_is_new = role(&server, &want.app, want).await?;
     let mark = database(&server, want).await?;
@@ -47,10 +47,10 @@ pub async fn provide(admin: &Access, want: &Wanted) -> Result<Identity, Failure>
     Ok(look::identity(&inside).await?)
 }
 
-/// Keeps everybody else from this database on this server, as long as the session lasts.
-pub async fn lock(server: &Session, database: &Identifier) -> Result<(), Trouble> {
+/// Keeps everybody else from this family of databases on this server, as long as the session lasts.
+pub async fn lock(server: &Session, family: &Identifier) -> Result<(), Trouble> {
     let lock = "SELECT pg_advisory_lock(hashtextextended($1, 0))";
-    let name = database.as_str();
+    let name = family.as_str();
     server.rows(lock, &[(&name, Type::TEXT)]).await.map(drop)
 }
 
@@ -107,11 +107,15 @@ impl Mark {
 /// Makes a role, or mends one of ours; says whether it is new. A role and its comment are made in one transaction, so one
 /// without our comment is not ours.
 async fn role(server: &Session, role: &Role, want: &Wanted) -> Result<bool, Failure> {
+    // That of the database does not count what it does in others, such as `postgres`.
+    let limit = want.connection_limit.map(i32::from);
+    let limited = limit.map(|limit| format!(" CONNECTION LIMIT {limit}"));
+    let limited = limited.unwrap_or_default();
     let found = server
         .row(
             "SELECT shobj_description(oid, 'pg_authid'), NOT rolcanlogin, rolsuper, rolcreatedb, rolcreaterole, rolreplication, \
-             rolbypassrls FROM pg_roles WHERE rolname = $1",
-            &[(&role.name.as_str(), Type::TEXT)],
+             rolbypassrls, rolconnlimit <> coalesce($2, rolconnlimit) FROM pg_roles WHERE rolname = $1",
+            &[(&role.name.as_str(), Type::TEXT), (&limit, Type::INT4)],
         )
         .await?;
     let name = role.name.quoted();
@@ -122,7 +126,7 @@ async fn role(server: &Session, role: &Role, want: &Wanted) -> Result<bool, Fail
     let Some(found) = found else {
         let verifier = escape_literal(&verifier(role));
         let create = format!(
-            "CREATE ROLE {name} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD {verifier}"
+            "CREATE ROLE {name} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE{limited} PASSWORD {verifier}"
         );
         server.run(&format!("{create}; {comment}")).await?;
         return Ok(true);
@@ -138,16 +142,17 @@ async fn role(server: &Session, role: &Role, want: &Wanted) -> Result<bool, Fail
     // Only what differs is named: who is no superuser may not even name the attributes of one.
     let mut mended = String::new();
     let words = [
-        "LOGIN",
-        "NOSUPERUSER",
-        "NOCREATEDB",
-        "NOCREATEROLE",
-        "NOREPLICATION",
-        "NOBYPASSRLS",
+        " LOGIN",
+        " NOSUPERUSER",
+        " NOCREATEDB",
+        " NOCREATEROLE",
+        " NOREPLICATION",
+        " NOBYPASSRLS",
+        &limited,
     ];
     for (column, word) in (1..).zip(words) {
         if server.get(&found, column)? {
-            mended = format!("{mended} {word}");
+            mended.push_str(word);
         }
     }
     if !mended.is_empty() {
@@ -162,8 +167,12 @@ async fn role(server: &Session, role: &Role, want: &Wanted) -> Result<bool, Fail
 async fn database(server: &Session, want: &Wanted) -> Result<Mark, Failure> {
     let found = server
         .row(
-            "SELECT shobj_description(oid, 'pg_database'), pg_get_userbyid(datdba) = current_user FROM pg_database WHERE datname = $1",
-            &[(&want.database.as_str(), Type::TEXT)],
+            "SELECT shobj_description(oid, 'pg_database'), pg_get_userbyid(datdba) = current_user, datconnlimit = $2 \
+             FROM pg_database WHERE datname = $1",
+            &[
+                (&want.database.as_str(), Type::TEXT),
+                (&UNFINISHED, Type::INT4),
+            ],
         )
         .await?;
     let Some(found) = found else {
@@ -172,12 +181,25 @@ async fn database(server: &Session, want: &Wanted) -> Result<Mark, Failure> {
     };
     let comment: Option<String> = server.get(&found, 0)?;
     let made: bool = server.get(&found, 1)?;
+    let unfinished: bool = server.get(&found, 2)?;
     match Mark::of(comment.as_deref(), want) {
         Mark::Foreign => Err(belongs_to_another("database", &want.database)),
         Mark::None if !made => Err(belongs_to_another("database", &want.database)),
+        // Nobody has looked yet at what was copied, and the template may be another one by now.
+        Mark::None if unfinished && want.template.is_some() => {
+            let name = want.database.quoted();
+            server
+                .run(&format!("DROP DATABASE {name} WITH (FORCE)"))
+                .await?;
+            create(server, want).await?;
+            Ok(Mark::New)
+        }
         mark => Ok(mark),
     }
 }
+
+/// The connection limit of a copy that was not looked at yet: enough for who makes it.
+pub const UNFINISHED: i32 = 1;
 
 /// Copying is the one statement that may take long. It must be alone in its message.
 async fn create(server: &Session, want: &Wanted) -> Result<(), Failure> {
@@ -222,7 +244,9 @@ fn rights(want: &Wanted, maker: &Identifier) -> String {
     );
     let maker = maker.quoted();
     let defaults = format!("ALTER DEFAULT PRIVILEGES FOR ROLE {maker} IN SCHEMA public GRANT");
-    let limit = want.connection_limit;
+    // A copy has the limit of what is unfinished until now.
+    let copied = want.template.as_ref().map(|_| -1);
+    let limit = want.connection_limit.map(i32::from).or(copied);
     let limit = limit.map(|limit| format!("ALTER DATABASE {database} CONNECTION LIMIT {limit}"));
     let rights = [
         format!("REVOKE CONNECT ON DATABASE {database} FROM PUBLIC"),
@@ -316,6 +340,7 @@ mod tests {
     fn wanted() -> Wanted {
         Wanted {
             database: Identifier::new("shop\"; DROP TABLE x; --").expect("a name"),
+            family: Identifier::new("shop").expect("a name"),
             owner: role("own'er"),
             app: role("app"),
             comment: "cluster/Environment/shop".into(),

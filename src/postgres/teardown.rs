@@ -5,11 +5,12 @@ use tokio_postgres::types::Type;
 
 use super::session::Session;
 use super::{Access, Failure, Identifier, Unwanted, orphans, provision};
+use crate::build::names;
 
 /// Drops all that is not wanted any more. It runs outside of the database that it drops, so that nothing in there is asked.
 pub async fn remove(admin: &Access, unwanted: &Unwanted) -> Result<(), Failure> {
     let server = Session::open(admin).await?;
-    provision::lock(&server, &unwanted.database).await?;
+    provision::lock(&server, &unwanted.family).await?;
     // Both before anything is dropped: what is foreign is found while all of it still stands.
     let databases = databases(&server, unwanted).await?;
     let roles = roles(&server, unwanted).await?;
@@ -24,23 +25,44 @@ pub async fn remove(admin: &Access, unwanted: &Unwanted) -> Result<(), Failure> 
             .run(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
             .await?;
     }
+    if unwanted.only.is_some() {
+        return Ok(());
+    }
     for role in roles {
         let name = role.quoted();
-        // What it made elsewhere, in a database that lets everybody in, would keep it.
-        server.run(&format!("DROP OWNED BY {name}")).await?;
+        disown(&server, &role).await?;
         server.run(&format!("DROP ROLE IF EXISTS {name}")).await?;
     }
     Ok(())
 }
 
-/// The databases that carry the comment, and the one of that name that a crash left without one.
+/// What it made elsewhere, in databases that let everybody in, would keep it.
+async fn disown(server: &Session, role: &Identifier) -> Result<(), Failure> {
+    let drop = format!("DROP OWNED BY {}", role.quoted());
+    let rows = server
+        .rows(
+            "SELECT DISTINCT d.datname::text FROM pg_shdepend s JOIN pg_database d ON d.oid = s.dbid AND d.datallowconn \
+             JOIN pg_roles r ON r.oid = s.refobjid WHERE s.refclassid = 'pg_authid'::regclass AND r.rolname::text = $1 \
+             AND d.datname <> current_database()",
+            &[(&role.as_str(), Type::TEXT)],
+        )
+        .await?;
+    for row in &rows {
+        let elsewhere = identifier(server.get(row, 0)?)?;
+        let inside = Session::open(&server.at().to_database(&elsewhere)).await?;
+        inside.run(&drop).await?;
+    }
+    Ok(server.run(&drop).await?)
+}
+
+/// The databases that carry the comment, and those of that name that a crash left without one.
 async fn databases(server: &Session, unwanted: &Unwanted) -> Result<Vec<Identifier>, Failure> {
-    let (own, comment) = (unwanted.database.as_str(), unwanted.comment.as_str());
+    let (family, comment) = (unwanted.family.as_str(), unwanted.comment.as_str());
     let rows = server
         .rows(
             "SELECT datname::text, shobj_description(oid, 'pg_database'), pg_get_userbyid(datdba) = current_user FROM pg_database \
-             WHERE datname::text = $1 OR shobj_description(oid, 'pg_database') = $2 ORDER BY 1",
-            &[(&own, Type::TEXT), (&comment, Type::TEXT)],
+             WHERE starts_with(datname::text, $1) OR shobj_description(oid, 'pg_database') = $2 ORDER BY 1",
+            &[(&family, Type::TEXT), (&comment, Type::TEXT)],
         )
         .await?;
     let mut databases = Vec::new();
@@ -48,9 +70,15 @@ async fn databases(server: &Session, unwanted: &Unwanted) -> Result<Vec<Identifi
         let name = identifier(server.get(row, 0)?)?;
         let said: Option<String> = server.get(row, 1)?;
         let made: bool = server.get(row, 2)?;
-        let ours = match said.as_deref() {
-            None | Some("") => name == unwanted.database,
-            Some(said) => orphans::bare(said) == comment && (unwanted.is_made)(name.as_str()),
+        let said = said.as_deref().unwrap_or_default();
+        let is_spared = |only: &Vec<Identifier>| !only.contains(&name);
+        let is_meant = said == comment || is_of(family, name.as_str());
+        if !is_meant || unwanted.only.as_ref().is_some_and(is_spared) {
+            continue;
+        }
+        let ours = match said {
+            "" => true,
+            said => orphans::bare(said) == comment && (unwanted.is_made)(name.as_str()),
         };
         if !ours || !made {
             return Err(Failure::Refused(format!(
@@ -62,6 +90,11 @@ async fn databases(server: &Session, unwanted: &Unwanted) -> Result<Vec<Identifi
         databases.push(name);
     }
     Ok(databases)
+}
+
+/// Whether a name is that of the first database of a family, or it with a number.
+pub fn is_of(family: &str, name: &str) -> bool {
+    names::nth_of(family, '_', name).is_some()
 }
 
 /// The roles that carry the comment.

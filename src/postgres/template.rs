@@ -3,7 +3,7 @@
 use tokio_postgres::types::Type;
 
 use super::session::{Session, Trouble};
-use super::{Failure, Identifier};
+use super::{Failure, Identifier, provision};
 
 /// Up to this size a copy is written through the log, without the two checkpoints that copying files needs.
 const SMALL: i64 = 64 << 20;
@@ -56,8 +56,9 @@ pub async fn copy(
     }
     let (name, clause) = (name.quoted(), strategy.clause());
     let create = format!(
-        "CREATE DATABASE {name} TEMPLATE {}{clause}",
-        template.quoted()
+        "CREATE DATABASE {name} TEMPLATE {}{clause} CONNECTION LIMIT {}",
+        template.quoted(),
+        provision::UNFINISHED
     );
     server
         .run(&create)
@@ -102,11 +103,23 @@ async fn size(server: &Session, template: &Identifier) -> Result<i64, Failure> {
 
 /// The role that owns what a copy holds. `None`: it holds nothing.
 pub async fn group(inside: &Session) -> Result<Option<Identifier>, Failure> {
+    let owners = [
+        owners_in(
+            "pg_class",
+            "relowner",
+            " AND relkind IN ('r', 'p', 'v', 'm', 'S', 'f')",
+        ),
+        owners_in("pg_proc", "proowner", ""),
+        owners_in("pg_namespace", "nspowner", ""),
+        owners_in("pg_type", "typowner", ""),
+    ];
     let rows = inside
         .rows(
-            "SELECT r.rolname::text, NOT r.rolcanlogin AND NOT r.rolsuper AND NOT EXISTS (SELECT FROM pg_database d WHERE d.datdba = r.oid) \
-             FROM pg_roles r WHERE r.oid IN (SELECT relowner FROM pg_class WHERE oid >= 16384 UNION SELECT proowner FROM pg_proc WHERE oid >= 16384 \
-             UNION SELECT nspowner FROM pg_namespace WHERE oid >= 16384 UNION SELECT typowner FROM pg_type WHERE oid >= 16384) ORDER BY 1",
+            &format!(
+                "SELECT r.rolname::text, NOT r.rolcanlogin AND NOT r.rolsuper AND NOT EXISTS (SELECT FROM pg_database d WHERE d.datdba = r.oid) \
+                 FROM pg_roles r WHERE r.oid IN ({}) ORDER BY 1",
+                owners.join(" UNION ")
+            ),
             &[],
         )
         .await?;
@@ -124,6 +137,15 @@ pub async fn group(inside: &Session) -> Result<Option<Identifier>, Failure> {
             owners.join(", ")
         ))),
     }
+}
+
+/// Who owns what people made in a catalog. What an extension brought belongs to who installed it, mostly a superuser; the type of
+/// a table goes with its table.
+fn owners_in(catalog: &str, owner: &str, more: &str) -> String {
+    format!(
+        "SELECT {owner} FROM {catalog} o WHERE o.oid >= 16384{more} AND NOT EXISTS (SELECT FROM pg_depend d \
+         WHERE d.classid = '{catalog}'::regclass AND d.objid = o.oid AND d.deptype IN ('e', 'i'))"
+    )
 }
 
 /// The role that this login acts as in this database. The login can write that down itself, so only a role counts that it was

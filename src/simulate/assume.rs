@@ -91,6 +91,7 @@ impl World {
         own.data = Some(filled.into());
         self.store.create(own);
         let place = binding::Place {
+            secret: &names::binding(&name),
             host: &postgres::host(environment),
             port: postgres::PORT,
             database: postgres::DATABASE,

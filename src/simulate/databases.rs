@@ -14,10 +14,13 @@ use super::store::Store;
 use crate::api::labels;
 use crate::build::names;
 use crate::postgres::{
-    Access, Answer, Entry, Failure, Identity, Question, SeenDatabase, Unwanted, Wanted,
+    Access, Answer, Entry, Failure, Identifier, Identity, Question, SeenDatabase, Unwanted, Wanted,
 };
 
-/// One server with one database.
+/// Name of the first database.
+const FIRST: &str = "app";
+
+/// One database of a server.
 #[derive(Clone, Debug)]
 pub struct Server {
     /// Who it is.
@@ -33,8 +36,8 @@ pub struct Server {
 /// Every server.
 #[derive(Clone, Debug, Default)]
 pub struct Servers {
-    /// By the uid of the volume, or by address.
-    servers: BTreeMap<String, Server>,
+    /// By the uid of the volume, or by address; and by the name of the database.
+    servers: BTreeMap<(String, String), Server>,
     /// The databases of shared servers.
     pub shared: Shared,
     /// Whether nobody gets an answer.
@@ -48,8 +51,9 @@ pub struct Servers {
 impl Servers {
     /// A server that exists elsewhere; one that is there already is replaced.
     pub fn put(&mut self, address: &str, oid: u32) {
-        let server = fresh(address, oid, true);
-        self.servers.insert(address.to_owned(), server);
+        let server = fresh(address, FIRST, oid, true);
+        self.servers
+            .insert((address.to_owned(), FIRST.to_owned()), server);
     }
 
     /// A server that is there already: `at` is the uid of its volume, or its address.
@@ -60,7 +64,8 @@ impl Servers {
             comment: None,
             record,
         };
-        self.servers.insert(at.to_owned(), server);
+        let database = server.identity.database.clone();
+        self.servers.insert((at.to_owned(), database), server);
     }
 
     /// A database that is there already, on a shared server.
@@ -80,7 +85,7 @@ impl Servers {
     /// Whether a server is there.
     #[must_use]
     pub fn has(&self, at: &str) -> bool {
-        self.servers.contains_key(at)
+        self.servers.keys().any(|(known, _)| known == at)
     }
 
     /// A shared server of that name.
@@ -143,12 +148,18 @@ impl Servers {
         if self.shared.is_at(at) {
             return self.shared.look(at, question, backends);
         }
-        match self.server(store, at) {
-            Err(silence) => Answer::Silent(silence),
-            Ok(server) if !server.roles && at.user() != "postgres" => {
-                Answer::Refused(format!("the login of '{}' failed", at.user()))
+        let refused = || Answer::Refused(format!("the login of '{}' failed", at.user()));
+        let place = match self.place(store, at) {
+            Err(silence) => return Answer::Silent(silence),
+            Ok(place) => place,
+        };
+        match self.servers.get(&place) {
+            Some(server) if server.roles => {
+                let mut seen = server.seen(question, backends);
+                seen.others = others(&self.servers, &place, question);
+                Answer::Found(seen)
             }
-            Ok(server) => Answer::Found(server.seen(question, backends)),
+            _ => refused(),
         }
     }
 
@@ -160,18 +171,42 @@ impl Servers {
         if self.shared.is_at(at) {
             return self.shared.provide(at, want);
         }
-        let server = self.server(store, at).map_err(Failure::Silent)?;
+        let mut place = self.place(store, at).map_err(Failure::Silent)?;
+        place.1 = want.database.as_str().to_owned();
+        let server = self.servers.entry(place).or_insert_with_key(|(at, name)| {
+            let number = names::nth_of(FIRST, '_', name).unwrap_or_default();
+            fresh(
+                at,
+                name,
+                16384 + u32::try_from(number).unwrap_or_default(),
+                false,
+            )
+        });
         server.roles = true;
         server.comment = Some(want.comment.clone());
         Ok(())
     }
 
     /// Drops what carries the comment.
-    pub fn remove(&mut self, at: &Access, unwanted: &Unwanted) -> Result<(), Failure> {
+    pub fn remove(
+        &mut self,
+        store: &Store,
+        at: &Access,
+        unwanted: &Unwanted,
+    ) -> Result<(), Failure> {
         if self.silent {
             return Err(silence());
         }
-        self.shared.remove(at, unwanted)
+        if self.shared.is_at(at) {
+            return self.shared.remove(at, unwanted);
+        }
+        let (volume, _) = self.place(store, at).map_err(Failure::Silent)?;
+        let goes = |name: &str, server: &Server| {
+            server.carries(&unwanted.comment) && is_meant(unwanted, name)
+        };
+        self.servers
+            .retain(|(at, name), server| *at != volume || !goes(name, server));
+        Ok(())
     }
 
     /// Writes a row into the record; the same row twice is one row.
@@ -182,7 +217,9 @@ impl Servers {
         if self.shared.is_at(at) {
             return self.shared.enter(at, entry);
         }
-        let server = self.server(store, at).map_err(Failure::Silent)?;
+        let place = self.place(store, at).map_err(Failure::Silent)?;
+        let missing = || Failure::Refused("the database does not exist".to_owned());
+        let server = self.servers.get_mut(&place).ok_or_else(missing)?;
         if !server.record.contains(entry) {
             server.record.push(entry.clone());
         }
@@ -207,19 +244,38 @@ impl Servers {
         backends
     }
 
-    fn server(&mut self, store: &Store, at: &Access) -> Result<&mut Server, String> {
+    /// Where a database is.
+    fn place(&self, store: &Store, at: &Access) -> Result<(String, String), String> {
         let address = at.address();
-        if self.servers.contains_key(&address) {
-            return self.servers.get_mut(&address).ok_or(address);
+        if let Some(elsewhere) = self.servers.keys().find(|(known, _)| *known == address) {
+            return Ok(elsewhere.clone());
         }
         let silence = || format!("Nothing answers at {address}");
         let volume = volume_behind(store, &address).ok_or_else(silence)?;
-        let oid = 16384;
-        Ok(self
-            .servers
-            .entry(volume.clone())
-            .or_insert_with(|| fresh(&volume, oid, false)))
+        Ok((volume, at.database().to_owned()))
     }
+}
+
+/// The other databases of the same server that carry the comment which is asked for.
+pub(super) fn others(
+    servers: &BTreeMap<(String, String), Server>,
+    place: &(String, String),
+    question: &Question,
+) -> Vec<Identifier> {
+    let comment = question.roles.as_ref().map(|roles| &roles.comment);
+    let others = servers.iter().filter(|(known, server)| {
+        let carries = comment.is_some_and(|comment| server.carries(comment));
+        known.0 == place.0 && known.1 != place.1 && carries
+    });
+    others
+        .filter_map(|((_, name), _)| Identifier::new(name).ok())
+        .collect()
+}
+
+/// Whether a database is one of those that shall go.
+pub(super) fn is_meant(unwanted: &Unwanted, name: &str) -> bool {
+    let mut only = unwanted.only.iter().flatten();
+    unwanted.only.is_none() || only.any(|known| known.as_str() == name)
 }
 
 impl Server {
@@ -230,16 +286,21 @@ impl Server {
         } else {
             Vec::new()
         };
-        let commented = |comment: &String| {
-            let asked = question.roles.as_ref();
-            asked.is_none_or(|roles| roles.comment == *comment)
-        };
+        let asked = question.roles.as_ref();
+        let commented = asked.is_none_or(|roles| self.carries(&roles.comment));
         SeenDatabase {
             identity: self.identity.clone(),
             record,
             backends,
-            roles_ready: self.roles && self.comment.as_ref().is_none_or(commented),
+            others: Vec::new(),
+            roles_ready: self.roles && commented,
         }
+    }
+
+    /// Whether it carries a comment.
+    pub(super) fn carries(&self, comment: &str) -> bool {
+        let mut known = self.comment.iter();
+        known.all(|known| known == comment)
     }
 }
 
@@ -247,11 +308,11 @@ fn silence() -> Failure {
     Failure::Silent("The database did not answer".to_owned())
 }
 
-fn fresh(server: &str, oid: u32, roles: bool) -> Server {
+fn fresh(server: &str, database: &str, oid: u32, roles: bool) -> Server {
     Server {
         identity: Identity {
             server: server.to_owned(),
-            database: "app".to_owned(),
+            database: database.to_owned(),
             oid,
         },
         roles,
@@ -279,7 +340,7 @@ fn is_migrating(pod: &Pod) -> bool {
     let migrates = pod
         .labels()
         .get(labels::PURPOSE)
-        .is_some_and(|purpose| purpose == "migration");
+        .is_some_and(|purpose| matches!(purpose.as_str(), "migration" | "seed"));
     let phase = pod
         .status
         .as_ref()

@@ -113,7 +113,7 @@ impl World {
                 Ok(self.store.patch::<Environment>(name, &patch).map(drop)?)
             }
             Action::Drop(access, unwanted) => {
-                let done = self.databases.remove(access, unwanted);
+                let done = self.databases.remove(&self.store, access, unwanted);
                 self.changed_database(owner, done)
             }
             Action::Provide(access, wanted) => {

@@ -1,6 +1,6 @@
 //! Goes on from the objects of a real cluster: pods find their makers, databases are as Secrets and records tell of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use k8s_openapi::api::apps::v1::Deployment;
@@ -40,7 +40,17 @@ impl World {
                     self.store.load(pod);
                 }
             }
-            self.resume_database(&seen);
+            let revisions = seen.revisions.iter();
+            let mut known: BTreeSet<i64> = revisions
+                .map(|revision| revision.decided.incarnation)
+                .collect();
+            known.insert(0);
+            for incarnation in known {
+                self.resume_database(&SeenEnvironment {
+                    incarnation,
+                    ..seen.clone()
+                });
+            }
         }
     }
 
@@ -142,6 +152,7 @@ fn applied(seen: &SeenEnvironment) -> Vec<Entry> {
     let migrated = seen
         .revisions
         .iter()
+        .filter(|revision| revision.decided.incarnation == seen.incarnation)
         .filter(|revision| Revision::was_migrated(revision));
     let mut entries: Vec<Entry> = migrated
         .filter_map(|revision| {
@@ -152,7 +163,13 @@ fn applied(seen: &SeenEnvironment) -> Vec<Entry> {
         })
         .collect();
     let status = seen.environment.status.as_ref();
+    let elsewhere = |number: i64| {
+        let mut revisions = seen.revisions.iter();
+        let made = revisions.find(|revision| revision.number == number);
+        made.is_some_and(|made| made.decided.incarnation != seen.incarnation)
+    };
     if let Some(newest) = status.and_then(|status| status.migration.as_ref())
+        && !elsewhere(newest.revision)
         && !entries.iter().any(|known| known.key == newest.key)
     {
         entries.insert(0, entry(&newest.key, newest.revision));

@@ -48,6 +48,8 @@ pub struct Build {
     pub runs: Runs,
     /// Its migration.
     pub migrates: Migrates,
+    /// What fills a new database.
+    pub seeds: Migrates,
 }
 
 /// What every image does, by its reference in pods.

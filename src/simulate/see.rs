@@ -58,6 +58,7 @@ impl World {
             .into_iter()
             .map(|image| (image.clone(), self.registry_says(&image)));
         let images: BTreeMap<_, _> = images.collect();
+        seen.incarnation = questions::incarnation(&seen);
         let database = self.database_says(&seen);
         let checks = self.checks_say(&seen);
         seen.images = images;
@@ -85,7 +86,8 @@ impl World {
             secrets: self.secrets(&names),
             images: BTreeMap::new(),
             database: None,
-            binding: self.binding(environment, &children),
+            incarnation: 0,
+            bindings: self.bindings(environment, &children),
             credentials: credentials(environment, &children),
             server: None,
             checks: BTreeMap::new(),
@@ -127,11 +129,21 @@ impl World {
         names.secrets.iter().map(hashed).collect()
     }
 
-    fn binding(&self, environment: &Environment, children: &Children) -> Option<SecretSeen> {
-        let name = names::binding(&environment.name_any());
-        let Hidden(secret) = children.secrets.get(&name)?;
+    fn bindings(
+        &self,
+        environment: &Environment,
+        children: &Children,
+    ) -> BTreeMap<String, SecretSeen> {
+        let own = environment.name_any();
         let namespace = &self.store.namespace;
-        Some(self.hash_key.seen(namespace, &name, &data(secret)))
+        let secrets = children.secrets.iter();
+        let bindings = secrets.filter(|(name, _)| names::incarnation(&own, name).is_some());
+        bindings
+            .map(|(name, Hidden(secret))| {
+                let seen = self.hash_key.seen(namespace, name, &data(secret));
+                (name.clone(), seen)
+            })
+            .collect()
     }
 
     fn children(&self, environment: &Environment) -> Children {

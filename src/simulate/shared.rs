@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::databases::Server;
-use crate::build::shared as build;
+use super::databases::{Server, is_meant, others};
+use crate::build::{names, shared as build};
 use crate::postgres::{
-    Access, Answer, Entry, Failure, Identity, Ownership, Question, Unwanted, Wanted,
+    Access, Answer, Entry, Failure, Identity, Ownership, Question, SeenDatabase, Unwanted, Wanted,
 };
 
 /// Every shared server.
@@ -77,8 +77,15 @@ impl Shared {
     fn database(&mut self, at: &Access) -> Option<&mut Server> {
         let name = at.database().to_owned();
         let known = self.databases.get_mut(&(at.address(), name))?;
-        let roles = [build::owner(at.database()), build::app(at.database())];
-        roles.iter().any(|role| role == at.user()).then_some(known)
+        // Roles are named after the first database of their family.
+        let user = at.user();
+        let suffixes = [build::owner(""), build::app("")];
+        let families = suffixes
+            .iter()
+            .filter_map(|known| user.strip_suffix(known.as_str()));
+        let mut families =
+            families.filter(|family| names::nth_of(family, '_', at.database()).is_some());
+        families.next().map(|_| known)
     }
 
     pub(super) fn look(
@@ -87,8 +94,13 @@ impl Shared {
         question: &Question,
         backends: Vec<String>,
     ) -> Answer {
+        let place = (at.address(), at.database().to_owned());
+        let others = others(&self.databases, &place, question);
         match self.database(at) {
-            Some(known) => Answer::Found(known.seen(question, backends)),
+            Some(known) => Answer::Found(SeenDatabase {
+                others,
+                ..known.seen(question, backends)
+            }),
             None => Answer::Refused(format!("the login of '{}' failed", at.user())),
         }
     }
@@ -137,15 +149,17 @@ impl Shared {
     }
 
     pub(super) fn remove(&mut self, at: &Access, unwanted: &Unwanted) -> Result<(), Failure> {
-        let own = (at.address(), unwanted.database.as_str().to_owned());
-        let foreign = |server: &Server| server.comment.as_ref() != Some(&unwanted.comment);
-        if self.databases.get(&own).is_some_and(foreign) {
+        let own = (at.address(), unwanted.family.as_str().to_owned());
+        let foreign = |server: &Server| !server.carries(&unwanted.comment);
+        let is_first = is_meant(unwanted, &own.1);
+        if is_first && self.databases.get(&own).is_some_and(foreign) {
             return Err(Failure::Refused(format!(
                 "the database {} is not dropped: it must carry the comment of this Environment",
                 own.1
             )));
         }
-        self.databases.retain(|_, server| foreign(server));
+        self.databases
+            .retain(|(_, name), server| foreign(server) || !is_meant(unwanted, name));
         Ok(())
     }
 }

@@ -54,7 +54,11 @@ pub fn step(step: &Step, seen: &SeenEnvironment) -> String {
                 .annotations()
                 .get(crate::build::job::KEY)
                 .map_or("", String::as_str);
-            format!("post Job {}: migrate to '{key}'", job.name_any())
+            let does = match crate::plan::seed::is_key(key) {
+                true => "fill the new database".to_owned(),
+                false => format!("migrate to '{key}'"),
+            };
+            format!("post Job {}: {does}", job.name_any())
         }
         Action::Invent { secret, generate } => {
             format!(
@@ -100,12 +104,16 @@ pub fn step(step: &Step, seen: &SeenEnvironment) -> String {
                 roles.join(", ")
             )
         }
-        Action::Drop(_, unwanted) => {
-            format!(
+        Action::Drop(_, unwanted) => match &unwanted.only {
+            None => format!(
                 "drop database '{}' with its roles",
-                unwanted.database.as_str()
-            )
-        }
+                unwanted.family.as_str()
+            ),
+            Some(only) => {
+                let names: Vec<_> = only.iter().map(|name| name.as_str()).collect();
+                format!("drop database '{}', which nothing uses", names.join("', '"))
+            }
+        },
         Action::Hold { finalizers, .. } => match finalizers.is_empty() {
             true => "let the Environment go".to_owned(),
             false => format!("hold the Environment by {}", finalizers.join(", ")),

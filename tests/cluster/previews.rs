@@ -144,10 +144,12 @@ pub async fn until_nothing_is_left(place: &Place) {
 }
 
 #[test]
-fn a_pull_request_is_live_keeps_its_data_and_leaves_nothing() {
+fn a_pull_request_keeps_its_data_until_its_migrations_change_and_leaves_nothing() {
     together("preview", async |place| {
-        let database =
-            json!({"provider": "Dedicated", "dedicated": {"version": "15", "size": "1Gi"}});
+        let database = json!({
+            "provider": "Dedicated", "dedicated": {"version": "15", "size": "1Gi"},
+            "seed": ["/shop", "migrate"],
+        });
         let wanted = Wanted::with_database(place);
         let app = with_previews(place, wanted, json!({"database": database}));
         place.apply(&app).await;
@@ -157,24 +159,67 @@ fn a_pull_request_is_live_keeps_its_data_and_leaves_nothing() {
         answered_by(place, "v1").await;
         let database = Database::connect(place, NAME).await;
         database.execute("CREATE TABLE kept (by text)").await;
+        database.execute("INSERT INTO kept VALUES ('me')").await;
+        let filled = "SELECT count(*) FROM towpath.migrations WHERE key LIKE 'towpath:seed:%'";
+        assert_eq!(database.count(filled).await, 1);
+        assert_eq!(database.record().await.len(), 2);
 
         // A push whose migrations are the same: the data stays, and nothing is migrated.
         let folder = tempfile::tempdir().expect("a folder");
         let layer = Layer::push("v1", &place.namespace, folder.path());
         push(place, &image(&layer.release)).await;
         until(place, NAME, Reason::Ready).await;
-        assert_eq!(database.record().await.len(), 1);
-        database.count("SELECT count(*) FROM kept").await;
+        assert_eq!(database.record().await.len(), 2);
+        assert_eq!(database.count("SELECT count(*) FROM kept").await, 1);
 
+        // With other migrations it is another database, and the one before goes although this client holds on to it.
         push(place, &image("v2")).await;
         until(place, NAME, Reason::Ready).await;
         answered_by(place, "v2").await;
-        assert_eq!(database.record().await.len(), 2);
+        let fresh = Database::connect_to(place, NAME, "app_3").await;
+        assert_eq!(fresh.count(filled).await, 1);
+        assert_eq!(fresh.record().await.len(), 2);
+        let kept = "SELECT count(*) FROM pg_class WHERE relname = 'kept'";
+        assert_eq!(fresh.count(kept).await, 0, "none of the data of before");
+        until_dropped(place, &fresh, "app").await;
 
-        drop(database);
+        // A person's word.
+        let preview: Preview = place.get(NAME).await;
+        let token = format!("{}.1", preview.uid().expect("a uid"));
+        edit(
+            place,
+            json!({"metadata": {"annotations": {(labels::RESET): token}}}),
+        )
+        .await;
+        until_dropped(
+            place,
+            &Database::connect_to(place, NAME, "postgres").await,
+            "app_3",
+        )
+        .await;
+        until(place, NAME, Reason::Ready).await;
+        answered_by(place, "v2").await;
+
+        drop((database, fresh));
         place.delete::<Preview>(NAME).await;
         until_nothing_is_left(place).await;
     });
+}
+
+/// The database is gone, and so is the Secret with its URLs.
+async fn until_dropped(place: &Place, server: &Database, name: &str) {
+    let number = name.strip_prefix("app").unwrap_or_default();
+    let binding = format!("{NAME}-database{}", number.replace('_', "-"));
+    let there = format!("SELECT count(*) FROM pg_database WHERE datname = '{name}'");
+    place
+        .until(&format!("{name} is dropped"), async || {
+            let bound = place.find::<Secret>(&binding).await.is_some();
+            match (server.count(&there).await, bound) {
+                (0, false) => Ok(()),
+                (count, bound) => Err(format!("{count} of it, bound: {bound}")),
+            }
+        })
+        .await;
 }
 
 #[test]

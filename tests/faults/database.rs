@@ -96,7 +96,10 @@ impl Databases for Client {
     }
 
     async fn remove(&self, admin: &Access, unwanted: &Unwanted) -> Result<(), Failure> {
-        let remove = |inner: &mut Inner| inner.data.servers.remove(admin, unwanted);
+        let remove = |inner: &mut Inner| {
+            let data = &mut inner.data;
+            data.servers.remove(&inner.store.seen, admin, unwanted)
+        };
         let answer = self.ask("database remove", remove).await;
         answer.unwrap_or_else(|| Err(Failure::Silent(RESET.to_owned())))
     }

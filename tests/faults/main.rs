@@ -325,3 +325,13 @@ fn a_pull_request_at_the_source_is_opened_and_closed() {
 fn a_pull_request_at_the_source_is_pushed_to() {
     every_request_goes_wrong_once(&scenario::SOURCED_PUSH);
 }
+
+#[test]
+fn a_pull_request_gets_a_fresh_database() {
+    every_request_goes_wrong_once(&scenario::RESET);
+}
+
+#[test]
+fn a_pull_request_whose_migration_fails_on_a_fresh_database() {
+    every_request_goes_wrong_once(&scenario::FAILED_RESET);
+}

@@ -42,7 +42,8 @@ pub fn end(namespace: &str, start: &Store, store: &Store, data: &Data) -> String
     }
     let _ = writeln!(text, "== record");
     for entry in data.servers.all().flat_map(|server| &server.record) {
-        let _ = writeln!(text, "{} {} {}", entry.key, entry.revision, entry.outcome);
+        let line = format!("{} {} {}", entry.key, entry.revision, entry.outcome);
+        let _ = writeln!(text, "{}", said(&line, namespace, store));
     }
     let _ = writeln!(text, "== databases on shared servers");
     for (name, comment) in data.servers.shared.comments() {

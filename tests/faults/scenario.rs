@@ -155,6 +155,39 @@ pub const PUSHED: Scenario = at_rest("pushed", pull_request, || {
     vec![(When::Now, Act::Change("Preview", "shop", push))]
 });
 
+/// A pull request is pushed to with another migration: a new database beside is migrated and filled, the pods move, and the one
+/// before is dropped.
+pub const RESET: Scenario = at_rest("reset", with_database, || {
+    let push = json!({"spec": {"release": {"image": digest('d'), "migrationKey": "2"}}});
+    vec![(When::Now, Act::Change("Preview", "shop", push))]
+});
+
+/// The same, and the migration fails: what serves goes on, and keeps its data.
+pub const FAILED_RESET: Scenario = at_rest("failed-reset", with_database, || {
+    let push = json!({"spec": {"release": {"image": digest(FAILS), "migrationKey": "2"}}});
+    vec![(When::Now, Act::Change("Preview", "shop", push))]
+});
+
+/// A pull request with a database on a shared server.
+fn with_database() -> Vec<(&'static str, Value)> {
+    let mut objects = named();
+    objects.push(("Secret", admin()));
+    let mut app = app(true);
+    app["spec"]["preview"] = json!({
+        "hosts": [{"host": "{app}-pr-{number}.example.com", "routes": [{"path": "/", "component": "web"}]}],
+        "components": [{"name": "web"}],
+        "secrets": [{"name": "stripe"}],
+        "database": {"provider": "Server", "server": {"name": "previews"}, "seed": ["python", "-m", "shop.seed"]},
+    });
+    let preview = json!({"metadata": {"name": "shop"}, "spec": {
+        "appRef": {"name": "shop"},
+        "pullRequest": {"number": 7},
+        "release": {"image": digest('a'), "migrationKey": "1"},
+    }});
+    objects.extend([("App", app), ("Preview", preview)]);
+    objects
+}
+
 /// A pull request is closed: nothing is left.
 pub const CLOSED: Scenario = at_rest("closed", pull_request, || {
     vec![(When::Now, Act::Delete("Preview", "shop"))]
@@ -281,15 +314,16 @@ fn dedicated(key: &str) -> Vec<(&'static str, Value)> {
     objects
 }
 
+/// Who may make databases on the shared server, as the simulation knows it.
+fn admin() -> Value {
+    let url = json!({"url": "postgres://provisioner:admin@previews.example.com:5432/postgres"});
+    json!({"metadata": {"name": "previews-admin"}, "stringData": url})
+}
+
 /// An App with a database on a shared server.
 fn shared() -> Vec<(&'static str, Value)> {
     let mut objects = named();
-    // As the simulation knows its servers.
-    let url = json!({"url": "postgres://provisioner:admin@previews.example.com:5432/postgres"});
-    objects.push((
-        "Secret",
-        json!({"metadata": {"name": "previews-admin"}, "stringData": url}),
-    ));
+    objects.push(("Secret", admin()));
     objects.push(("App", app(true)));
     let mut environment = environment("1");
     environment["spec"]["deletionPolicy"] = json!("Delete");

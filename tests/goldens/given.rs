@@ -280,7 +280,12 @@ fn push(world: &mut World, image: &Image) {
         Some("SaysNothing") => Runs::SaysNothing,
         _ => Runs::Well,
     };
-    world.push_image(&image.image, Build { runs, migrates }, image.key.as_deref());
+    let build = Build {
+        runs,
+        migrates,
+        ..Build::default()
+    };
+    world.push_image(&image.image, build, image.key.as_deref());
 }
 
 /// `stringData` as the apiserver keeps it.

@@ -33,6 +33,7 @@ fn role(text: &str, password: &str) -> Role {
 fn wanted(suffix: &str) -> Wanted {
     Wanted {
         database: name(&format!("shop{suffix}")),
+        family: name(&format!("shop{suffix}")),
         owner: role(&format!("owner{suffix}"), "0wner-S3cret"),
         app: role(&format!("app{suffix}"), "App-S3cret"),
         comment: "cluster/Environment/shop-staging/shop/uid".into(),
@@ -47,6 +48,7 @@ fn roles(want: &Wanted) -> Roles {
         owner: want.owner.name.clone(),
         app: want.app.name.clone(),
         comment: want.comment.clone(),
+        family: want.family.clone(),
     }
 }
 

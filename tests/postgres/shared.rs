@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use towpath::build::shared as names;
 use towpath::postgres::{
-    Access, Databases, Failure, Ownership, Question, Servers, Unwanted, Wanted,
+    Access, Databases, Entry, Failure, Outcome, Ownership, Question, Servers, Unwanted, Wanted,
 };
 
 use crate::provision::assert_provided;
@@ -31,6 +31,7 @@ pub fn wanted(uid: &str) -> Wanted {
         owner: role(&names::owner(&database), "0wner-S3cret"),
         app: role(&names::app(&database), "App-S3cret"),
         database: name(&database),
+        family: name(&database),
         comment: comment(uid),
         adopts: None,
         template: None,
@@ -40,9 +41,10 @@ pub fn wanted(uid: &str) -> Wanted {
 
 pub fn unwanted(uid: &str) -> Unwanted {
     Unwanted {
-        database: name(&names::database(uid)),
+        family: name(&names::database(uid)),
         comment: comment(uid),
         is_made: names::is_made,
+        only: None,
     }
 }
 
@@ -73,6 +75,20 @@ async fn an_empty_database_is_made_and_dropped() {
     let superuser = server.superuser("postgres").await;
     let limit = superuser.query_one(limit, &[&want.database.as_str()]).await;
     assert_eq!(limit.expect("a row").get::<_, i32>(0), 20);
+    let roles = "SELECT count(*) FROM pg_roles WHERE rolname LIKE 'towpath%' AND rolconnlimit = 20";
+    let limited = superuser.query_one(roles, &[]).await.expect("a count");
+    assert_eq!(
+        limited.get::<_, i64>(0),
+        2,
+        "elsewhere they are limited too"
+    );
+    let fewer = Wanted {
+        connection_limit: Some(10),
+        ..want.clone()
+    };
+    Servers.provide(&admin, &fewer).await.expect("provided");
+    let limited = superuser.query_one(roles, &[]).await.expect("a count");
+    assert_eq!(limited.get::<_, i64>(0), 0, "another limit reaches them");
     let stranger = Servers.provide(&admin, &wanted(OTHER)).await;
     stranger.expect("another one beside it");
     let database = want.database.as_str();
@@ -285,19 +301,21 @@ async fn what_a_role_made_elsewhere_does_not_keep_it() {
     let (admin, want) = (provisioner(&server).await, wanted(UID));
     Servers.provide(&admin, &want).await.expect("provided");
     let superuser = server.superuser("postgres").await;
-    let open = "GRANT CREATE ON SCHEMA public TO PUBLIC";
-    superuser
-        .batch_execute(open)
-        .await
-        .expect("an old server lets everybody in");
-    let outside = server
-        .connect(want.owner.name.as_str(), "0wner-S3cret", "postgres")
-        .await;
-    let outside = outside.expect("it may connect there");
-    outside
-        .batch_execute("CREATE TABLE left_behind (id int)")
-        .await
-        .expect("a table");
+    let other = "CREATE DATABASE \"of; somebody \"\" else\"";
+    superuser.batch_execute(other).await.expect("a database");
+    for elsewhere in ["postgres", "template1", "of; somebody \" else"] {
+        let open = "GRANT CREATE ON SCHEMA public TO PUBLIC";
+        let inside = server.superuser(elsewhere).await.batch_execute(open).await;
+        inside.expect("an old server lets everybody in");
+        let outside = server
+            .connect(want.owner.name.as_str(), "0wner-S3cret", elsewhere)
+            .await;
+        let outside = outside.expect("it may connect there");
+        outside
+            .batch_execute("CREATE TABLE left_behind (id int)")
+            .await
+            .expect("a table");
+    }
     Servers
         .remove(&admin, &unwanted(UID))
         .await
@@ -342,6 +360,175 @@ async fn no_password_is_logged_when_databases_come_and_go() {
     for secret in [PASSWORD, "0wner-S3cret", "App-S3cret"] {
         assert!(!log.contains(secret), "{secret} is in the log");
     }
+}
+
+/// Another database of the same owner, beside the first.
+fn beside(uid: &str, incarnation: i64) -> Wanted {
+    let first = wanted(uid);
+    let second = towpath::build::names::nth(first.database.as_str(), '_', incarnation);
+    Wanted {
+        database: name(&second),
+        ..first
+    }
+}
+
+fn only(uid: &str, databases: &[&Wanted]) -> Unwanted {
+    let databases = databases.iter().map(|want| want.database.clone());
+    Unwanted {
+        only: Some(databases.collect()),
+        ..unwanted(uid)
+    }
+}
+
+async fn others(server: &Server, want: &Wanted) -> Vec<String> {
+    let question = Question {
+        roles: Some(roles(want)),
+        ..Question::default()
+    };
+    let access = as_owner(&server.admin(), want);
+    let seen = found(Servers.look(&access, &question).await);
+    assert!(seen.roles_ready);
+    let names = seen.others.iter().map(|name| name.as_str().to_owned());
+    names.collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_beside_another_has_its_own_data_and_the_one_before_is_dropped_alone() {
+    let server = std::sync::Arc::new(Server::start().await);
+    let admin = provisioner(&server).await;
+    let (first, second, stranger) = (wanted(UID), beside(UID, 2), wanted(OTHER));
+    for want in [&first, &second, &stranger] {
+        let identity = Servers.provide(&admin, want).await.expect("provided");
+        assert_eq!(Servers.provide(&admin, want).await, Ok(identity.clone()));
+        assert_provided(&server, want, &identity).await;
+    }
+    let (old, new) = (first.database.as_str(), second.database.as_str());
+    assert_eq!(others(&server, &first).await, [new]);
+    assert_eq!(others(&server, &second).await, [old]);
+    assert_eq!(others(&server, &stranger).await, Vec::<String>::new());
+
+    // Each has a record of its own, and a row that says that it was filled.
+    let entry = Entry {
+        key: format!("towpath:seed:{UID}"),
+        revision: 2,
+        outcome: Outcome::Succeeded,
+        started: None,
+        finished: None,
+        note: None,
+    };
+    let access = as_owner(&admin, &second);
+    Servers.record(&access, &entry).await.expect("recorded");
+    Servers
+        .record(&access, &entry)
+        .await
+        .expect("twice is once");
+    let record = Question {
+        record: true,
+        ..Question::default()
+    };
+    assert_eq!(found(Servers.look(&access, &record).await).record, [entry]);
+    let before = as_owner(&admin, &first);
+    assert_eq!(found(Servers.look(&before, &record).await).record, []);
+
+    // A client that holds on to the old one, and comes back, holds nothing up.
+    let client = {
+        let (server, user, old) = (
+            server.clone(),
+            first.app.name.as_str().to_owned(),
+            old.to_owned(),
+        );
+        tokio::spawn(async move {
+            loop {
+                if let Ok(client) = server.connect(&user, "App-S3cret", &old).await {
+                    _ = client.batch_execute("SELECT pg_sleep(60)").await;
+                }
+            }
+        })
+    };
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let dropped = Servers.remove(&admin, &only(UID, &[&first])).await;
+    client.abort();
+    dropped.expect("dropped");
+    Servers
+        .remove(&admin, &only(UID, &[&first]))
+        .await
+        .expect("what is gone is done");
+    assert_eq!(others(&server, &second).await, Vec::<String>::new());
+    let app = second.app.name.as_str();
+    server
+        .connect(app, "App-S3cret", new)
+        .await
+        .expect("the other one and its roles are untouched");
+
+    Servers
+        .remove(&admin, &unwanted(UID))
+        .await
+        .expect("all that is left goes with the Environment");
+    Servers
+        .remove(&admin, &unwanted(OTHER))
+        .await
+        .expect("dropped");
+    assert_eq!(left(&server).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn of_what_shall_be_dropped_nothing_foreign_is() {
+    let server = Server::start().await;
+    let admin = provisioner(&server).await;
+    let (first, second) = (wanted(UID), beside(UID, 2));
+    for want in [&first, &second] {
+        Servers.provide(&admin, want).await.expect("provided");
+    }
+    let superuser = server.superuser("postgres").await;
+    let own = first.database.as_str();
+    let foreign = format!("COMMENT ON DATABASE {own} IS '{}'", comment(OTHER));
+    superuser.batch_execute(&foreign).await.expect("a comment");
+    assert_eq!(others(&server, &second).await, Vec::<String>::new());
+    assert!(Servers.remove(&admin, &only(UID, &[&first])).await.is_err());
+    // Names that only look alike are nobody's, and no name is SQL.
+    for strange in ["_2x", "_02", "_backup", "_2\"; DROP DATABASE x;--"] {
+        let quoted = name(&format!("{own}{strange}")).quoted();
+        superuser
+            .batch_execute(&format!("CREATE DATABASE {quoted}"))
+            .await
+            .expect("a database");
+        let spare = Wanted {
+            database: name(&format!("{own}{strange}")),
+            ..wanted(UID)
+        };
+        Servers
+            .remove(&admin, &only(UID, &[&spare]))
+            .await
+            .expect("there is nothing of that name to drop");
+    }
+    assert_eq!(others(&server, &second).await, Vec::<String>::new());
+    let all = "SELECT count(*) FROM pg_database WHERE starts_with(datname, $1)";
+    let all = superuser.query_one(all, &[&own]).await.expect("a count");
+    assert_eq!(all.get::<_, i64>(0), 6);
+}
+
+#[tokio::test]
+async fn what_a_crash_left_beside_another_without_a_comment_is_found_and_dropped() {
+    let server = Server::start().await;
+    let admin = provisioner(&server).await;
+    let (first, second) = (wanted(UID), beside(UID, 2));
+    Servers.provide(&admin, &first).await.expect("provided");
+    let make = server.connect("provisioner", "p", "postgres").await;
+    let create = format!("CREATE DATABASE {}", second.database.as_str());
+    let made = make.expect("a connection").batch_execute(&create).await;
+    made.expect("a database");
+    assert_eq!(others(&server, &first).await, [second.database.as_str()]);
+    Servers
+        .remove(&admin, &only(UID, &[&second]))
+        .await
+        .expect("dropped");
+    assert_eq!(left(&server).await.len(), 3);
+    Servers.provide(&admin, &second).await.expect("provided");
+    Servers
+        .remove(&admin, &unwanted(UID))
+        .await
+        .expect("dropped");
+    assert_eq!(left(&server).await, Vec::<String>::new());
 }
 
 /// A golden database: its objects belong to a role that cannot log in.
@@ -431,6 +618,77 @@ async fn a_golden_database_is_copied_with_its_content() {
         )
         .await;
     assert_eq!(kept.expect("rows").len(), 1, "the golden one stays");
+}
+
+#[tokio::test]
+async fn a_template_may_have_extensions() {
+    let server = Server::start().await;
+    let admin = provisioner(&server).await;
+    golden(&server).await;
+    let superuser = server.superuser("postgres").await;
+    let open = "ALTER DATABASE shop_template ALLOW_CONNECTIONS true";
+    superuser.batch_execute(open).await.expect("open");
+    let inside = server.superuser("shop_template").await;
+    let install = "CREATE EXTENSION citext; CREATE EXTENSION hstore; SET ROLE shop_group; \
+                   CREATE TABLE people (name citext, more hstore)";
+    inside.batch_execute(install).await.expect("extensions");
+    drop(inside);
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let close = "ALTER DATABASE shop_template ALLOW_CONNECTIONS false";
+    superuser.batch_execute(close).await.expect("closed");
+    let want = from_template(UID);
+    Servers.provide(&admin, &want).await.expect("provided");
+    let app = server
+        .connect(want.app.name.as_str(), "App-S3cret", want.database.as_str())
+        .await
+        .expect("logs in");
+    let work = "INSERT INTO people VALUES ('Ada', 'a=>1'); SELECT FROM people WHERE name = 'ADA'";
+    app.batch_execute(work).await.expect("it works with them");
+}
+
+#[tokio::test]
+async fn a_copy_that_a_crash_left_unlooked_at_is_made_again() {
+    let server = Server::start().await;
+    let admin = provisioner(&server).await;
+    golden(&server).await;
+    let want = from_template(UID);
+    let maker = server.connect("provisioner", "p", "postgres").await;
+    let maker = maker.expect("a connection");
+    let copy = format!(
+        "CREATE DATABASE {} TEMPLATE shop_template CONNECTION LIMIT 1",
+        want.database.as_str()
+    );
+    maker.batch_execute(&copy).await.expect("a copy");
+    let inside = server.superuser(want.database.as_str()).await;
+    let strange = "CREATE TABLE strange (id int)";
+    inside
+        .batch_execute(strange)
+        .await
+        .expect("not what it is now");
+    drop(inside);
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let identity = Servers.provide(&admin, &want).await.expect("provided");
+    assert_provided(&server, &want, &identity).await;
+    let inside = server.superuser(want.database.as_str()).await;
+    let strange = "SELECT FROM pg_class WHERE relname = 'strange'";
+    assert!(inside.query(strange, &[]).await.expect("rows").is_empty());
+    drop(inside);
+
+    // What has no limit of that kind is no such copy: somebody may have restored it.
+    let other = from_template(OTHER);
+    let restored = format!("CREATE DATABASE {}", other.database.as_str());
+    maker.batch_execute(&restored).await.expect("a database");
+    let inside = server.superuser(other.database.as_str()).await;
+    let strange = "CREATE TABLE strange (id int)";
+    inside.batch_execute(strange).await.expect("data");
+    drop(inside);
+    assert!(Servers.provide(&admin, &other).await.is_err());
+    let inside = server.superuser(other.database.as_str()).await;
+    let strange = "SELECT FROM strange";
+    inside
+        .batch_execute(strange)
+        .await
+        .expect("it is still there");
 }
 
 #[tokio::test]

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{Pod, PodTemplateSpec};
+use k8s_openapi::api::core::v1::{Pod, PodTemplateSpec, Secret};
 use kube::ResourceExt;
 use towpath::api::condition::Class;
 use towpath::api::{Environment, Reason, labels};
-use towpath::build::config_map;
-use towpath::plan::{self, Step};
+use towpath::build::{config_map, names};
+use towpath::plan::{self, Step, secrets};
 use towpath::postgres::{Entry, Outcome};
 use towpath::revision::Revision;
 use towpath::simulate::actors::{is_available, owned_by};
@@ -305,6 +305,7 @@ fn may_start(world: &World, pod: &Pod) {
     let Some(environment) = world.environment(&pod.labels()[labels::ENVIRONMENT]) else {
         return;
     };
+    reads_what_is_there(world, &environment, pod);
     let record = record(world, &environment);
     let allowed = world.revisions(&environment).iter().any(|revision| {
         let known = revision
@@ -328,6 +329,25 @@ fn may_start(world: &World, pod: &Pod) {
     );
 }
 
+/// The database that a pod of a preview is told of is there: none is dropped that something runs on.
+fn reads_what_is_there(world: &World, environment: &Environment, pod: &Pod) {
+    if environment.spec.preview.is_none() {
+        return;
+    }
+    let name = environment.name_any();
+    let keys = secrets::keys(pod.spec.as_ref().unwrap());
+    for binding in keys.filter(|key| names::incarnation(&name, &key.name).is_some()) {
+        let secret = world.store.get::<Secret>(&binding.name);
+        let secret = secret.unwrap_or_else(|| panic!("{} is gone", binding.name));
+        let known = &secret.annotations()[labels::DATABASE_IDENTITY];
+        let mut databases = world.databases.all();
+        assert!(
+            databases.any(|server| server.identity.to_string() == *known),
+            "a pod starts whose database is gone: {known}"
+        );
+    }
+}
+
 fn record(world: &World, environment: &Environment) -> Vec<Entry> {
     let kept = world
         .store
@@ -346,7 +366,7 @@ fn one_migration_at_a_time(world: &World) {
         let migrates = pod
             .labels()
             .get(labels::PURPOSE)
-            .is_some_and(|purpose| purpose == "migration");
+            .is_some_and(|purpose| purpose == "migration" || purpose == "seed");
         let phase = pod
             .status
             .as_ref()

@@ -7,6 +7,7 @@ mod overtaken;
 mod people;
 mod previews;
 mod releases;
+mod resets;
 mod shared;
 mod sources;
 

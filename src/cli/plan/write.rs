@@ -94,7 +94,7 @@ pub(super) fn of(step: &Step, seen: &SeenEnvironment, newest: Option<&Revision>)
             Vec::new(),
         ),
         // Its names are made of a uid that an Environment to come does not have yet.
-        Action::Provide(_, wanted) if shared::is_database(wanted.database.as_str()) => (
+        Action::Provide(_, wanted) if shared::is_made(wanted.database.as_str()) => (
             "make a database with two roles on the shared server".to_owned(),
             Vec::new(),
         ),
@@ -106,8 +106,12 @@ pub(super) fn of(step: &Step, seen: &SeenEnvironment, newest: Option<&Revision>)
                 Vec::new(),
             )
         }
-        Action::Drop(..) => (
-            "drop the database with its roles on the shared server".to_owned(),
+        Action::Drop(_, unwanted) => (
+            match unwanted.only {
+                Some(_) => "drop the database of before",
+                None => "drop the database with its roles on the shared server",
+            }
+            .to_owned(),
             Vec::new(),
         ),
         Action::Hold {

@@ -142,8 +142,10 @@ fn reachable(seen: &SeenEnvironment) -> Option<Site> {
     let password = Password::new(credentials.admin.as_deref()?);
     let admin = Access::plain(&address, build::PORT, &admin, &password, &admin);
     let namespace = environment.namespace().unwrap_or_default();
+    let family = Identifier::new(build::DATABASE).ok()?;
     let wanted = Wanted {
-        database: Identifier::new(build::DATABASE).ok()?,
+        database: super::nth(seen, &family)?,
+        family,
         owner: role(build::OWNER, &credentials.owner)?,
         app: role(build::APP, &credentials.app)?,
         comment: comment(seen),

@@ -126,8 +126,10 @@ fn reachable(seen: &SeenEnvironment, admin: Access) -> Option<Site> {
     let server = seen.config.postgres.server(&spec.name)?;
     let credentials = seen.credentials.clone()?;
     let name = database(seen);
+    let family = Identifier::new(&name).ok()?;
     let wanted = Wanted {
-        database: Identifier::new(&name).ok()?,
+        database: super::nth(seen, &family)?,
+        family,
         owner: role(&build::owner(&name), &credentials.owner)?,
         app: role(&build::app(&name), &credentials.app)?,
         comment: comment(seen),
@@ -159,13 +161,14 @@ pub fn unwanted(seen: &SeenEnvironment) -> Result<(Access, Unwanted), Gate> {
         )
     };
     let uid = seen.environment.uid().unwrap_or_default();
-    let database = Identifier::new(build::database(&uid)).map_err(|_| missing())?;
+    let family = Identifier::new(build::database(&uid)).map_err(|_| missing())?;
     let known = spec(&seen.environment).and_then(|spec| seen.config.postgres.server(&spec.name));
     known.ok_or_else(missing)?;
     let unwanted = Unwanted {
-        database,
+        family,
         comment: comment(seen),
         is_made: build::is_made,
+        only: None,
     };
     Ok((admin(seen)?, unwanted))
 }

@@ -6,14 +6,12 @@ use kube::ResourceExt;
 use crate::api::preview::PreviewStatus;
 use crate::api::template::PreviewTemplate;
 use crate::api::{ConditionType, Preview, labels};
-use crate::build::hash;
+use crate::build::{environment, hash};
 use crate::plan::{Action, Fact, Plan};
 use crate::seen::{Seen, SeenPreview};
 
 /// The longest warning before the end.
 const WARNING: SignedDuration = SignedDuration::from_hours(24);
-/// Longest token that is kept.
-const LONGEST: usize = 256;
 
 /// When a preview is warned of, and when it ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +64,7 @@ pub(super) fn note(seen: &SeenPreview, plan: &mut Plan<PreviewStatus>) {
         annotations.insert(labels::PUSHED.to_owned(), value);
     }
     if let Some(token) = token(preview)
-        && noted(preview, labels::EXTENDED, token).is_none()
+        && noted(preview, labels::EXTENDED, &token).is_none()
     {
         let value = format!("{token} {}", text(seen.now));
         annotations.insert(labels::EXTENDED.to_owned(), value);
@@ -89,7 +87,7 @@ pub(super) fn pushed(preview: &Preview, now: Timestamp) -> Timestamp {
 /// When a person last let it live on.
 fn extended(preview: &Preview, now: Timestamp) -> Option<Timestamp> {
     match token(preview) {
-        Some(token) => Some(noted(preview, labels::EXTENDED, token).map_or(now, |at| at.min(now))),
+        Some(token) => Some(noted(preview, labels::EXTENDED, &token).map_or(now, |at| at.min(now))),
         // The word was taken back; what was noted for this very object still counts.
         None => {
             let (token, at) = preview
@@ -108,12 +106,9 @@ fn noted(preview: &Preview, annotation: &str, of: &str) -> Option<Timestamp> {
     (what == of).then(|| at.parse().ok()).flatten()
 }
 
-/// A person's word, if it is meant for this very object.
-fn token(preview: &Preview) -> Option<&str> {
-    let token = preview.annotations().get(labels::EXTEND)?;
-    let sound = token.len() <= LONGEST && !token.contains(char::is_whitespace);
-    let meant = token.split('.').next() == Some(preview.metadata.uid.as_deref()?);
-    (sound && meant).then_some(token)
+/// A person's word that it shall live on.
+fn token(preview: &Preview) -> Option<String> {
+    environment::word(preview, labels::EXTEND)
 }
 
 /// What tells one release from another: author and message of its commit do not.

@@ -397,3 +397,35 @@ fn what_a_person_edits_in_its_environment_is_put_back() {
     };
     assert!(matches!(&step.action, Action::Environment(change) if change.live.is_some()));
 }
+
+#[test]
+fn a_persons_word_for_a_new_database_reaches_the_environment_if_it_is_meant_for_this_preview() {
+    let database = json!({"database": {
+        "provider": "Server", "server": {"name": "previews"}, "reset": "Always", "seed": ["seed"],
+    }});
+    let app = app(&database);
+    let stamped = |word: Option<&str>| {
+        let mut preview = preview(7);
+        let word = word.map(|word| (labels::RESET.to_owned(), word.to_owned()));
+        preview.metadata.annotations = Some(word.into_iter().collect());
+        let made = environment::of_preview(&preview, &app, None).unwrap();
+        made.spec.preview.unwrap()
+    };
+    let plain = stamped(None);
+    assert_eq!(
+        (plain.seed, plain.reset_token),
+        (vec!["seed".to_owned()], None)
+    );
+    assert_eq!(plain.reset, crate::api::template::Reset::Always);
+    let meant = stamped(Some("uid-7.1"));
+    assert_eq!(meant.reset_token.as_deref(), Some("uid-7.1"));
+    for stale in [
+        "uid-8.1",
+        "1",
+        "",
+        "uid-7.1 2",
+        &format!("uid-7.{}", "x".repeat(300)),
+    ] {
+        assert_eq!(stamped(Some(stale)).reset_token, None, "{stale}");
+    }
+}

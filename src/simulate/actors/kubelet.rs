@@ -43,6 +43,7 @@ pub(super) fn step(pod: &Pod, script: &Script, now: Timestamp) -> Option<Effect>
     };
     match purpose {
         Some("migration") => migrates(pod, known, build.migrates, now),
+        Some("seed") => migrates(pod, known, build.seeds, now),
         Some("database") => runs(pod, known, Runs::Well, now),
         _ => runs(pod, known, build.runs, now),
     }

@@ -16,6 +16,11 @@ pub struct Database {
 impl Database {
     /// Connects to the app's database as the administrator.
     pub async fn connect(place: &Place, environment: &str) -> Self {
+        Self::connect_to(place, environment, "app").await
+    }
+
+    /// Connects to a database as the administrator.
+    pub async fn connect_to(place: &Place, environment: &str, database: &str) -> Self {
         let secret: Secret = place.get(&format!("{environment}-postgres")).await;
         let password = secret.data.expect("passwords")["admin"].0.clone();
         let service: Service = place.get(&format!("{environment}-postgres")).await;
@@ -29,7 +34,7 @@ impl Database {
             .port(5432)
             .user("postgres")
             .password(password)
-            .dbname("app");
+            .dbname(database);
         config.connect_timeout(super::seconds(10));
         let (client, connection) = config
             .connect(NoTls)

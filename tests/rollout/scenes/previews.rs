@@ -52,19 +52,19 @@ pub(super) fn open(world: &mut World, name: &str, number: i64) {
 }
 
 /// A push to the pull request.
-fn push_to(world: &mut World, version: &str) {
+pub(super) fn push_to(world: &mut World, version: &str) {
     edit(world, |preview| {
         preview.spec.release.image = Some(image(version))
     });
 }
 
-fn edit(world: &mut World, edit: impl FnOnce(&mut Preview)) {
+pub(super) fn edit(world: &mut World, edit: impl FnOnce(&mut Preview)) {
     let mut preview = (*world.store.get::<Preview>(SHOP).unwrap()).clone();
     edit(&mut preview);
     world.store.declare(preview).unwrap();
 }
 
-fn close(world: &mut World) {
+pub(super) fn close(world: &mut World) {
     world.store.remove::<Preview>(SHOP);
 }
 
