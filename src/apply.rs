@@ -154,6 +154,8 @@ impl<'a> Writer<'a> {
             Action::Deployment(change) => self.change(change).await,
             Action::StatefulSet(change) => self.change(change).await,
             Action::Service(change) => self.change(change).await,
+            Action::EndpointSlice(change) => self.change(change).await,
+            Action::Lease(change) => self.change(change).await,
             Action::Budget(change) => self.change(change).await,
             Action::NetworkPolicy(change) => self.change(change).await,
             Action::Environment(change) => self.stamp(change).await,

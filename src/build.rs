@@ -4,6 +4,7 @@ pub mod binding;
 pub mod budget;
 pub mod config_map;
 pub mod deployment;
+pub mod door;
 pub mod environment;
 pub mod hash;
 pub mod http_route;

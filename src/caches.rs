@@ -1,5 +1,6 @@
 //! What the controller knows of the cluster: one cache per kind, fed by one watch each, and who must look when it changes.
 
+mod activator;
 mod claims;
 mod gateway;
 mod intake;
@@ -8,6 +9,8 @@ mod shelf;
 mod triggers;
 mod watches;
 
+pub use activator::watch as watch_activator;
+pub use intake::config as watch_config;
 pub use named::Named;
 pub use shelf::{Change, Shelf};
 pub use triggers::{NameOf, Triggers};
@@ -22,7 +25,9 @@ use std::sync::{Mutex, PoisonError};
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment, StatefulSet};
 use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Secret, Service};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::{Ingress, NetworkPolicy};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::runtime::watcher;
@@ -35,6 +40,7 @@ use crate::api::{App, Environment, Preview, labels};
 use crate::build::http_route::HttpRoute;
 use crate::metrics::Metrics;
 use crate::revision::Revision;
+use crate::seen::Activator;
 use claims::Claims;
 
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
@@ -116,6 +122,8 @@ kept! {
     Ingress: ingresses,
     HttpRoute: http_routes,
     NetworkPolicy: network_policies,
+    EndpointSlice: endpoint_slices,
+    Lease: leases,
 }
 
 impl Kept for ControllerRevision {
@@ -225,6 +233,10 @@ pub struct Caches {
     pub previews: Shelf<Preview>,
     /// Network policies of previews.
     pub network_policies: Shelf<NetworkPolicy>,
+    /// Where Services without pods of their own lead.
+    pub endpoint_slices: Shelf<EndpointSlice>,
+    /// When previews were last asked for.
+    pub leases: Shelf<Lease>,
     /// Environments that must be looked at.
     pub triggers: Triggers<Environment>,
     /// Previews that must be looked at.
@@ -233,6 +245,7 @@ pub struct Caches {
     pub app_triggers: Triggers<App>,
     hosts: Mutex<Claims>,
     databases: Mutex<Claims>,
+    activator: Mutex<Option<Activator>>,
     gateway_api: AtomicBool,
     /// Watches whose first list is awaited.
     waiting: AtomicUsize,

@@ -27,6 +27,9 @@ pub struct Config {
     pub postgres: Postgres,
     /// What previews may take of the cluster.
     pub previews: Previews,
+    /// Who passes requests on to previews that may sleep, and wakes them. Default: nobody, and no preview sleeps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub activator: Option<ActivatorRef>,
     /// Name of this cluster in the comments of databases. Default: the uid of the namespace `kube-system`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cluster_id: Option<String>,
@@ -55,6 +58,14 @@ impl Default for Previews {
             },
         }
     }
+}
+
+/// The activator, `towpath activator`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ActivatorRef {
+    /// Its Service, in the controller's namespace. The first port of the Service is where it takes requests.
+    pub service: String,
 }
 
 /// Sums of requests.

@@ -89,6 +89,7 @@ fn from_caches(
         checks: BTreeMap::new(),
         taken_hosts: hosts::taken(environment, &ctx.caches),
         routing: routing::of(&ctx.config.routing, ctx.caches.has_gateway_api()),
+        activator: ctx.caches.activator(),
         stubborn: ctx.stubborn(environment),
     }
 }

@@ -7,6 +7,7 @@ pub mod configure;
 pub mod database;
 pub mod defaults;
 pub mod diff;
+pub mod door;
 pub mod finish;
 pub mod health;
 pub mod incarnation;
@@ -23,6 +24,7 @@ pub mod route;
 pub mod secrets;
 pub mod seed;
 pub mod situation;
+pub mod sleep;
 pub mod slots;
 pub mod source;
 pub mod stages;
@@ -84,6 +86,8 @@ pub struct Plan<S = EnvironmentStatus> {
     pub gates: Vec<(ConditionType, Gate)>,
     /// Whether something serves.
     pub available: Option<Gate>,
+    /// What `Ready` says where no stage is closed. Default: that the release runs.
+    pub ready: Option<Gate>,
     /// Everything else that the status shows; its conditions are made of the gates.
     pub status: S,
     /// When to look again although nothing happened.
@@ -156,10 +160,14 @@ pub fn environment(seen: &SeenEnvironment) -> Plan {
 }
 
 fn decide(situation: &situation::Situation<'_>) -> Plan {
+    if situation.asleep {
+        return sleep::environment(situation);
+    }
     let mut plan = Plan::default();
     tokens::hand(situation, &mut plan);
     slots::keep(situation, &mut plan);
     stages::run(situation, &mut plan);
     finish::finish(situation, &mut plan);
+    sleep::watch(situation, &mut plan);
     plan
 }

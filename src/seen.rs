@@ -11,7 +11,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Secret, Service};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::{Ingress, NetworkPolicy};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 
@@ -72,6 +74,8 @@ pub struct SeenEnvironment {
     pub database_sharer: Option<String>,
     /// How requests get in.
     pub routing: Routing,
+    /// Where requests to previews that may sleep go. `None`: the controller has no activator.
+    pub activator: Option<Activator>,
     /// Foreign additions that came back right after they were removed, each as [`addition`] writes it; they are left, and
     /// told.
     pub stubborn: BTreeSet<String>,
@@ -133,6 +137,10 @@ pub struct Children {
     pub services: BTreeMap<String, Arc<Service>>,
     /// Network policies.
     pub network_policies: BTreeMap<String, Arc<NetworkPolicy>>,
+    /// Where Services without pods of their own lead.
+    pub endpoint_slices: BTreeMap<String, Arc<EndpointSlice>>,
+    /// When previews were last asked for.
+    pub leases: BTreeMap<String, Arc<Lease>>,
     /// Disruption budgets.
     pub budgets: BTreeMap<String, Arc<PodDisruptionBudget>>,
     /// Routes of the Gateway API.
@@ -180,6 +188,17 @@ pub enum Routing {
     Ingress(Option<String>),
     /// There is neither; the sentence says what to do.
     Nothing(String),
+}
+
+/// The activator: who passes requests on to previews that may sleep, and tells when there was one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Activator {
+    /// `IPv4` or `IPv6`.
+    pub family: String,
+    /// The addresses of its ready pods, sorted.
+    pub addresses: Vec<String>,
+    /// The port on which they take requests.
+    pub port: i32,
 }
 
 /// The passwords of a database that is made here.

@@ -195,7 +195,7 @@ pub enum TaintEffect {
         .message("every volume of a component must have a path of its own"),
     validation = Rule::new("!self.name.endsWith('-a') && !self.name.endsWith('-b')")
         .message("the name of a component must not end in -a or -b: these are the names of slots"),
-    validation = Rule::new("self.name != 'postgres' && self.name != 'migrate'").message("the name of a component must not be postgres or migrate"),
+    validation = Rule::new("!(self.name in ['postgres', 'migrate', 'door'])").message("the name of a component must not be postgres, migrate or door"),
 )]
 pub struct Component {
     /// Name, unique in the App: at most 15 characters, starting with a letter, not ending in `-a` or `-b`.

@@ -134,6 +134,9 @@ reasons! {
     Routed: Open,
     /// The checks hold.
     Verified: Open,
+    /// Nobody has asked for the preview for as long as its App says, or a person sent it to sleep: none of its pods runs, and
+    /// its data stays. The first request wakes it, and so do a push and `kubectl towpath preview wake`.
+    Asleep: Open,
     /// The deadline passed without an answer to the checks, neither yes nor no, and the release counts as verified. Find out
     /// why the controller cannot reach the Service or the host.
     Unchecked: Open,
@@ -201,6 +204,9 @@ reasons! {
     SourceRefused: Refused,
     /// An older Preview shows the same pull request. Delete one of the two.
     PullRequestTaken: Refused,
+    /// The App lets previews sleep, and nobody could wake them. Set the chart's value `activator.enabled`, or take
+    /// `sleepAfterSeconds` out.
+    NoActivator: Refused,
     /// What a preview asks for is above what the controller's configuration allows. Ask for less in `preview.components`.
     TooLarge: Refused,
     /// The Environment of the preview waits for a person, or its release failed: see there.

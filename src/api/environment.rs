@@ -1,6 +1,6 @@
 //! `Environment`: where a release of an App runs.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema, ResourceExt};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -115,6 +115,26 @@ pub struct PreviewOf {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 256))]
     pub reset_token: Option<String>,
+    /// When it sleeps. Default: never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sleep: Option<Sleep>,
+}
+
+/// When a preview sleeps: its pods go, and its database's pod; its data stays, and the first request wakes it.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq, KubeSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Sleep {
+    /// After how long without a request, in seconds.
+    #[schemars(range(min = 60, max = 604_800))]
+    pub after_seconds: i32,
+    /// When a person last sent it to sleep.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("maxLength" = 64))]
+    pub slept_time: Option<Time>,
+    /// When a person last woke it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("maxLength" = 64))]
+    pub woken_time: Option<Time>,
 }
 
 /// The App of an Environment.
@@ -477,6 +497,9 @@ pub struct ComponentStatus {
     pub slot: String,
     /// How many pods it shall have.
     pub replicas: i32,
+    /// The port of its Service; absent: it takes no requests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<i32>,
 }
 
 /// The newest migration in the record.

@@ -66,6 +66,14 @@ pub const EXTEND: &str = "towpath.dev/extend";
 pub const EXTENDED: &str = "towpath.dev/extended";
 /// A person's trigger on a Preview: its database is made anew, without its data. Value: `<uid of the Preview>.<anything>`.
 pub const RESET: &str = "towpath.dev/reset";
+/// A person's trigger on a Preview: it sleeps until it is asked for. Value as for [`EXTEND`].
+pub const SLEEP: &str = "towpath.dev/sleep";
+/// On a Preview: the last [`SLEEP`] that was handled, and when. Value as for [`EXTENDED`].
+pub const SLEPT: &str = "towpath.dev/slept";
+/// A person's trigger on a Preview: it wakes. Value as for [`EXTEND`].
+pub const WAKE: &str = "towpath.dev/wake";
+/// On a Preview: the last [`WAKE`] that was handled, and when. Value as for [`EXTENDED`].
+pub const WOKEN: &str = "towpath.dev/woken";
 /// A person's label on a Preview: with the value `true` it does not expire.
 pub const KEEP: &str = "towpath.dev/keep";
 /// On what belongs to a preview: the number of its pull request.

@@ -45,6 +45,11 @@ pub struct PreviewTemplate {
     #[serde(default = "week")]
     #[schemars(range(min = 60, max = 31_536_000))]
     pub ttl_seconds: i32,
+    /// After how long without a request a preview sleeps, in seconds: its pods go, and its database's pod; its data stays,
+    /// and the first request wakes it. The controller must have an activator, which passes requests on. Default: never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 60, max = 604_800))]
+    pub sleep_after_seconds: Option<i32>,
     /// How many previews of the App may be live at once; the others wait in a queue. Default: 20.
     #[serde(default = "twenty")]
     #[schemars(range(min = 1, max = 500))]

@@ -3,7 +3,9 @@
 use either::Either;
 use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment, StatefulSet};
 use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret, Service};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::Ingress;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::ResourceExt;
@@ -28,6 +30,8 @@ impl Writer<'_> {
             "StatefulSet" => self.delete_one::<StatefulSet>(name, uid).await,
             "Service" => self.delete_one::<Service>(name, uid).await,
             "PodDisruptionBudget" => self.delete_one::<PodDisruptionBudget>(name, uid).await,
+            "EndpointSlice" => self.delete_one::<EndpointSlice>(name, uid).await,
+            "Lease" => self.delete_one::<Lease>(name, uid).await,
             "HTTPRoute" => self.delete_one::<HttpRoute>(name, uid).await,
             "Ingress" => self.delete_one::<Ingress>(name, uid).await,
             "Job" => self.delete_one::<Job>(name, uid).await,

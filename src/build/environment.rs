@@ -7,7 +7,7 @@ use kube::{Resource, ResourceExt};
 
 use crate::api::environment::{
     ComponentOverride, Database, Dedicated, DeletionPolicy, EnvironmentSpec, Host, PreviewOf,
-    Provider, Release, SharedServer, Strategy,
+    Provider, Release, SharedServer, Sleep, Strategy,
 };
 use crate::api::shared::{EnvVar, NameRef};
 use crate::api::template::{PreviewDatabase, PreviewProvider, PreviewTemplate};
@@ -50,6 +50,10 @@ pub fn of_preview(preview: &Preview, app: &App, live: Option<&Environment>) -> O
                 .unwrap_or_default(),
             seed: seed(preview, template),
             reset_token: word(preview, labels::RESET),
+            sleep: template.sleep_after_seconds.map(|after_seconds| Sleep {
+                after_seconds,
+                ..Sleep::default()
+            }),
         }),
         suspend: false,
     };

@@ -125,6 +125,18 @@ pub fn record(environment: &str) -> String {
     format!("{environment}-migrations")
 }
 
+/// The Service and the EndpointSlice by which requests to a preview that may sleep reach the activator.
+#[must_use]
+pub fn door(environment: &str) -> String {
+    format!("{environment}-door")
+}
+
+/// The Lease that knows when a preview that may sleep was last asked for.
+#[must_use]
+pub fn activity(environment: &str) -> String {
+    format!("{environment}-activity")
+}
+
 /// The network policy of a preview.
 #[must_use]
 pub fn policy(environment: &str) -> String {

@@ -19,7 +19,8 @@ const WATCH_SECONDS: u32 = 200;
 const PAGE: u32 = 100;
 
 /// What every watch asks for.
-pub(super) fn config() -> watcher::Config {
+#[must_use]
+pub fn config() -> watcher::Config {
     watcher::Config::default()
         .timeout(WATCH_SECONDS)
         .page_size(PAGE)
@@ -34,10 +35,11 @@ pub(super) fn of_environments() -> watcher::Config {
 pub(super) async fn keep<K: Kept>(
     caches: Arc<Caches>,
     api: Api<K>,
+    config: watcher::Config,
     scope: Option<String>,
     changed: fn(&Caches, &Change<K>),
 ) {
-    let events = watcher(api, of_environments()).default_backoff();
+    let events = watcher(api, config).default_backoff();
     let events = events.map(|event| event.map(|event| each(event, Ok)));
     Intake::new(&caches, scope, changed).drain(events).await;
 }

@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::Ingress;
 use kube::{Api, Client, Resource, ResourceExt};
 use tokio::task::JoinSet;
 
-use super::intake::{config, keep, keep_guarded};
+use super::intake::{config, keep, keep_guarded, of_environments};
 use super::{Caches, Change, Kept, Place, gateway, locked};
 use crate::api::{App, Environment, Preview, labels};
-use crate::build::names;
+use crate::build::{door, names};
 use crate::observe::controller;
 
 /// Where the controller looks.
@@ -26,7 +27,7 @@ pub enum Scope {
 
 impl Scope {
     /// Each part of the scope; `None` is the whole cluster.
-    pub(super) fn parts(&self) -> Vec<Option<String>> {
+    pub fn parts(&self) -> Vec<Option<String>> {
         match self {
             Self::Cluster => vec![None],
             Self::Namespaces(names) => names.iter().cloned().map(Some).collect(),
@@ -67,7 +68,7 @@ pub fn watch(caches: &Arc<Caches>, client: &Client, scope: &Scope) -> JoinSet<()
 }
 
 /// How many kinds [`Tasks::start`] watches.
-const KINDS: usize = 15;
+const KINDS: usize = 17;
 
 struct Tasks<'a> {
     caches: &'a Arc<Caches>,
@@ -86,6 +87,8 @@ impl Tasks<'_> {
         self.children::<k8s_openapi::api::core::v1::Service>(&part);
         self.children::<k8s_openapi::api::policy::v1::PodDisruptionBudget>(&part);
         self.children::<k8s_openapi::api::networking::v1::NetworkPolicy>(&part);
+        self.children::<k8s_openapi::api::coordination::v1::Lease>(&part);
+        self.endpoints(&part);
         self.children::<k8s_openapi::api::core::v1::PersistentVolumeClaim>(&part);
         self.children::<k8s_openapi::api::batch::v1::Job>(&part);
         self.children::<k8s_openapi::api::core::v1::Pod>(&part);
@@ -109,10 +112,34 @@ impl Tasks<'_> {
         self.data(part.clone(), child_changed::<K>);
     }
 
+    /// The apiserver's controllers make EndpointSlices for every Service, with its labels; only those that are kept here count.
+    fn endpoints(&mut self, part: &Option<String>) {
+        let selected = format!(
+            "{},{}={}",
+            labels::ENVIRONMENT,
+            door::KEPT_BY,
+            labels::MANAGER
+        );
+        let api = api(self.client, part.as_deref());
+        let changed = child_changed::<EndpointSlice>;
+        self.running.spawn(keep(
+            self.caches.clone(),
+            api,
+            config().labels(&selected),
+            part.clone(),
+            changed,
+        ));
+    }
+
     fn data<K: Kept>(&mut self, part: Option<String>, changed: fn(&Caches, &Change<K>)) {
         let api = api(self.client, part.as_deref());
-        self.running
-            .spawn(keep(self.caches.clone(), api, part, changed));
+        self.running.spawn(keep(
+            self.caches.clone(),
+            api,
+            of_environments(),
+            part,
+            changed,
+        ));
     }
 }
 

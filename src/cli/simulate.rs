@@ -134,6 +134,7 @@ impl Stage {
     fn go_on(&mut self, build: Build) {
         let mut quiet = QUIET;
         for environment in self.environments() {
+            self.world.assume_activator(false);
             self.world.assume_config(&environment);
             self.world.assume_references(&environment, |_| true);
             self.world.assume_external_database(&environment);

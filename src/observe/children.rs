@@ -19,6 +19,8 @@ pub(super) fn of(environment: &Environment, caches: &Caches) -> Children {
         stateful_sets: owned(&caches.stateful_sets, environment),
         services: owned(&caches.services, environment),
         network_policies: owned(&caches.network_policies, environment),
+        endpoint_slices: owned(&caches.endpoint_slices, environment),
+        leases: owned(&caches.leases, environment),
         budgets: owned(&caches.budgets, environment),
         http_routes: owned(&caches.http_routes, environment),
         ingresses: owned(&caches.ingresses, environment),

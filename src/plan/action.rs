@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment, StatefulSet};
 use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Secret, Service};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::{Ingress, NetworkPolicy};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 
@@ -51,6 +53,10 @@ pub enum Action {
     StatefulSet(Change<StatefulSet>),
     /// Server-side apply of a Service.
     Service(Change<Service>),
+    /// Server-side apply of where a Service without pods of its own leads.
+    EndpointSlice(Change<EndpointSlice>),
+    /// Server-side apply of the Lease that knows when a preview was last asked for.
+    Lease(Change<Lease>),
     /// Server-side apply of a disruption budget.
     Budget(Change<PodDisruptionBudget>),
     /// Server-side apply of a network policy.
@@ -139,6 +145,8 @@ impl Action {
             Self::Deployment(change) => Key::new("Deployment", change.object.name_any()),
             Self::StatefulSet(change) => Key::new("StatefulSet", change.object.name_any()),
             Self::Service(change) => Key::new("Service", change.object.name_any()),
+            Self::EndpointSlice(change) => Key::new("EndpointSlice", change.object.name_any()),
+            Self::Lease(change) => Key::new("Lease", change.object.name_any()),
             Self::Budget(change) => Key::new("PodDisruptionBudget", change.object.name_any()),
             Self::NetworkPolicy(change) => Key::new("NetworkPolicy", change.object.name_any()),
             Self::Environment(change) => Key::new("Environment", change.object.name_any()),

@@ -23,9 +23,10 @@ pub enum Guarded {
     Policy,
 }
 
-/// Lists of routes, which an apply replaces as a whole: an item more is a host or a path that nobody wants any more. The
+/// Lists of endpoints and of routes, which an apply replaces as a whole: an item more is an address, a host or a path that nobody wants any more. The
 /// annotation goes with the class of an Ingress, when the configuration names none any more.
-const WHOLE: [&str; 4] = [
+const WHOLE: [&str; 5] = [
+    "/endpoints",
     "/spec/parentRefs",
     "/spec/hostnames",
     "/spec/rules",

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use kube::{Resource, ResourceExt};
 
 use super::situation::Situation;
-use super::{Action, Gate, Key, Plan, Step, incarnation, rollout, work};
+use super::{Action, Gate, Key, Plan, Step, incarnation, rollout, sleep, work};
 use crate::api::environment::{ComponentStatus, EnvironmentStatus, MigrationStatus};
 use crate::api::{ConditionType, Reason};
 use crate::build::names;
@@ -55,6 +55,14 @@ pub fn finish(situation: &Situation<'_>, plan: &mut Plan) {
         .filter(|_| verified)
         .or(situation.serving);
     plan.status = status(situation, serving);
+}
+
+/// Fills the status of a preview that sleeps. What is not wanted any more went while it was awake.
+pub fn asleep(situation: &Situation<'_>, plan: &mut Plan, gate: Gate) {
+    withdraw(situation.seen, plan);
+    plan.steps.sort_by_key(rank);
+    plan.available = Some(gate);
+    plan.status = status(situation, situation.serving);
 }
 
 /// A plan that does not know everything that shall be there must not say what shall not. It does when the target is verified,
@@ -173,6 +181,8 @@ fn owned(seen: &SeenEnvironment) -> Vec<(Key, String)> {
         .chain(of("Ingress", children.ingresses.values()))
         .chain(of("Service", children.services.values()))
         .chain(of("PodDisruptionBudget", children.budgets.values()))
+        .chain(of("EndpointSlice", children.endpoint_slices.values()))
+        .chain(of("Lease", children.leases.values()))
         .chain(of("Deployment", children.deployments.values()))
         .chain(of("ConfigMap", children.config_maps.values()))
         .chain(of("Job", children.jobs.values()).filter(|(key, _)| !running(key)))
@@ -192,6 +202,9 @@ fn available(seen: &SeenEnvironment, held: Option<&Revision>) -> Gate {
     let Some(held) = held else {
         return Gate::new(Reason::NothingServes, "Nothing serves yet");
     };
+    if sleep::wakes(seen) {
+        return Gate::new(Reason::NothingServes, "The preview wakes");
+    }
     let idle = held.decided.components.iter().find(|rendered| {
         let live = rollout::deployment(seen, rendered);
         let wanted = live
@@ -232,6 +245,7 @@ fn status(situation: &Situation<'_>, serving: Option<&Revision>) -> EnvironmentS
                 replicas: rollout::deployment(seen, rendered)
                     .and_then(|live| live.spec.as_ref()?.replicas)
                     .unwrap_or_default(),
+                port: rendered.port,
             })
             .collect(),
         migration: migration_status(situation),

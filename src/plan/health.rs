@@ -13,7 +13,10 @@ const AVAILABLE_SECONDS: i64 = 5;
 /// So many restarts of one container are a crash.
 const RESTARTS: i32 = 2;
 
-/// The pods that serve one purpose, such as `database` or `migration`.
+/// The purpose of a database's pod.
+pub const DATABASE: &str = "database";
+
+/// The pods that serve one purpose, such as [`DATABASE`] or `migration`.
 pub fn pods_for<'a>(seen: &'a SeenEnvironment, purpose: &'a str) -> impl Iterator<Item = &'a Pod> {
     let pods = seen.children.pods.values().map(AsRef::as_ref);
     pods.filter(move |pod: &&Pod| {

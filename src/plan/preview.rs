@@ -6,8 +6,8 @@ mod lifetime;
 pub(super) mod queue;
 
 use super::{Gate, Plan};
-use crate::api::ConditionType;
 use crate::api::preview::PreviewStatus;
+use crate::api::{ConditionType, Reason};
 use crate::seen::SeenPreview;
 
 /// A step of bringing a preview up; it may add to the plan, and says whether the next step may act.
@@ -32,6 +32,11 @@ pub fn plan(seen: &SeenPreview) -> Plan<PreviewStatus> {
             break;
         }
     }
+    // A preview that sleeps is well, and `Ready` tells that it sleeps.
+    let deployed = plan.gate(ConditionType::Deployed);
+    plan.ready = deployed
+        .filter(|gate| gate.reason == Reason::Asleep)
+        .cloned();
     plan.status = status(seen);
     plan
 }

@@ -89,6 +89,9 @@ pub fn database(seen: &SeenEnvironment) -> Option<DatabaseQuestion> {
         .filter(|_| super::stages::stopped(seen).is_none())?;
     let (at, question) = super::database::question(seen)?;
     let situation = Situation::of(seen);
+    if situation.asleep {
+        return None;
+    }
     let cached = situation.is_settled() && super::tokens::none_fresh(seen);
     Some(DatabaseQuestion {
         at,

@@ -5,7 +5,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use kube::ResourceExt;
 
 use super::situation::Situation;
-use super::{Gate, Plan, health, slots};
+use super::{Gate, Plan, health, sleep, slots};
 use crate::api::{ConditionType, Reason, labels};
 use crate::build::names;
 use crate::revision::{Facts, Rendered, Revision, Verdict};
@@ -39,6 +39,10 @@ fn state(seen: &SeenEnvironment, revision: &Revision, changed: &[String]) -> Gat
         .filter(|rendered| changed.contains(&rendered.name) || !is_settled(seen, rendered))
         .map(|rendered| rendered.name.as_str())
         .collect();
+    if waiting.is_empty() && sleep::wakes(seen) {
+        let message = "The preview wakes: its pods wait for the database";
+        return Gate::new(Reason::RollingOut, message);
+    }
     if waiting.is_empty() {
         return Gate::new(
             Reason::RolledOut,

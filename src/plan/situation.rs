@@ -9,7 +9,7 @@ use kube::ResourceExt;
 use super::accept::{self, Effective};
 use super::configure::{self, Draft};
 use super::record::Record;
-use super::{Action, Fact, Gate, Key, Plan, incarnation, resolve, tokens};
+use super::{Action, Fact, Gate, Key, Plan, incarnation, resolve, sleep, tokens};
 use crate::api::environment::AppSeen;
 use crate::api::{ConditionType, Reason, labels};
 use crate::build::metadata::Of;
@@ -33,6 +33,8 @@ pub struct Situation<'a> {
     pub fresh: bool,
     /// What migrations were applied.
     pub record: Record,
+    /// Whether it is a preview that sleeps.
+    pub asleep: bool,
     /// What is declared, or why it cannot be accepted.
     pub effective: Result<Effective, Gate>,
     images: Result<BTreeMap<String, Image>, Gate>,
@@ -57,8 +59,9 @@ impl<'a> Situation<'a> {
             .as_ref()
             .ok()
             .and_then(|draft| due(seen, newest, draft));
-        Self {
+        let mut situation = Self {
             serving: serving(seen),
+            asleep: false,
             fresh: made.is_some(),
             target: made.or_else(|| newest.cloned()),
             record: Record::of(seen),
@@ -66,7 +69,9 @@ impl<'a> Situation<'a> {
             effective,
             images,
             draft,
-        }
+        };
+        situation.asleep = sleep::is_due(&situation);
+        situation
     }
 
     /// Whether the target has passed the gates up to `Migrated` and was not given up since.

@@ -6,7 +6,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use kube::ResourceExt;
 
 use super::situation::Situation;
-use super::{Action, Key, Plan, database, diff, policy, route, secrets};
+use super::{Action, Key, Plan, database, diff, door, policy, route, secrets, sleep};
 use crate::api::{ConditionType, labels};
 use crate::build::metadata::Of;
 use crate::build::{budget, deployment, names, service, volume};
@@ -34,6 +34,7 @@ pub fn hold(situation: &Situation<'_>, plan: &mut Plan, revision: &Revision) -> 
     for copy in revision.decided.configs.values() {
         plan.wanted.insert(Key::new("ConfigMap", copy));
     }
+    door::keep(situation, plan);
     route::publish(situation, plan, revision);
     changed
 }
@@ -114,6 +115,7 @@ fn replicas(situation: &Situation<'_>, component: &str, live: Option<&Deployment
         .and_then(|live| live.spec.as_ref())
         .and_then(|spec| spec.replicas);
     match declared {
+        _ if sleep::is_held_down(situation, present) => (0, false),
         Some(declared) => (declared, false),
         None => (present.unwrap_or(1), present.is_some()),
     }

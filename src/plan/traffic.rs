@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use kube::ResourceExt;
 
-use super::verify;
+use super::{door, verify};
 use crate::api::Environment;
 use crate::api::app::Role;
 use crate::api::environment::Route;
@@ -89,6 +89,9 @@ fn ready(
     route: &Route,
 ) -> Option<Vec<Backend>> {
     let wanted = backends(&seen.environment, held, &route.component);
+    if let (Some(door), true) = (door::backend(seen), wanted.is_some()) {
+        return Some(vec![door]);
+    }
     let takes_requests = |backends: &Vec<Backend>| {
         let mut known = backends.iter();
         !backends.is_empty() && known.all(|backend| available(seen, &backend.service) > 0)

@@ -6,7 +6,7 @@ use kube::ResourceExt;
 
 use super::questions::{By, CheckQuestion};
 use super::situation::Situation;
-use super::{Gate, Plan, rollout, route};
+use super::{Gate, Plan, rollout, route, sleep};
 use crate::api::app::Role;
 use crate::api::{ConditionType, Reason};
 use crate::build::names;
@@ -146,7 +146,10 @@ fn of_component(
     }
     let routed = matches!(seen.routing, Routing::Gateway { .. } | Routing::Ingress(_))
         && route::answers(seen).is_open();
-    let address = seen.config.routing.address.as_ref().filter(|_| routed);
+    // What passes the activator is asked through the Service alone: a check is no request, and the activator is no part of
+    // the release.
+    let direct = routed && sleep::of(seen).is_none();
+    let address = seen.config.routing.address.as_ref().filter(|_| direct);
     if let (Some(address), Some(path)) = (address, &rendered.health_path) {
         questions.extend(hosts(seen, rendered).map(|host| CheckQuestion {
             key: format!("{} on {host}", rendered.name),
@@ -178,7 +181,8 @@ fn hosts<'a>(seen: &'a SeenEnvironment, rendered: &'a Rendered) -> impl Iterator
 }
 
 /// Whether a path lies under a prefix, by whole segments.
-pub(super) fn matches(prefix: &str, path: &str) -> bool {
+#[must_use]
+pub fn matches(prefix: &str, path: &str) -> bool {
     let prefix = prefix.trim_end_matches('/');
     path == prefix
         || path

@@ -6,17 +6,18 @@ use std::sync::Arc;
 
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::ResourceExt;
 
 use super::script::Build;
 use super::world::World;
-use crate::api::{App, Environment};
-use crate::build::{binding, names, postgres};
-use crate::config::{Config, PostgresImage};
+use crate::api::{App, Environment, labels};
+use crate::build::{binding, door, names, postgres};
+use crate::config::{ActivatorRef, Config, PostgresImage};
 use crate::plan::database::{self, dedicated_spec};
 use crate::plan::questions;
 use crate::postgres::Identity;
-use crate::seen::{Credentials, Routing};
+use crate::seen::{Activator, Credentials, Routing};
 
 /// A URL that leads nowhere.
 const URL: &str = "postgres://app@database.invalid/app";
@@ -158,6 +159,22 @@ impl World {
         is_guess
     }
 
+    /// The activator is where the doors of previews lead; where none stands, somewhere. Where the configuration is known, it
+    /// says whether there is one at all.
+    pub fn assume_activator(&mut self, is_known: bool) {
+        if is_known && self.config.activator.is_none() {
+            return;
+        }
+        let mut config = Config::clone(&self.config);
+        config.activator.get_or_insert_with(|| ActivatorRef {
+            service: ANY.to_owned(),
+        });
+        self.config = Arc::new(config);
+        let mut slices = self.store.endpoint_slices.values();
+        let door = slices.find(|slice| leads(slice));
+        self.activator = Some(door.map_or_else(somewhere, |slice| leading(slice)));
+    }
+
     fn database_image(&self, environment: &Environment) -> Option<String> {
         let set = self
             .store
@@ -188,6 +205,31 @@ impl World {
             )
         };
         gateway.or_else(|| self.store.ingresses.values().next().map(class))
+    }
+}
+
+fn somewhere() -> Activator {
+    Activator {
+        family: "IPv4".to_owned(),
+        addresses: vec![ANY.to_owned()],
+        port: 80,
+    }
+}
+
+/// Others keep EndpointSlices too, for Services with the same labels.
+fn leads(slice: &EndpointSlice) -> bool {
+    let keeper = slice.labels().get(door::KEPT_BY);
+    keeper.is_some_and(|keeper| keeper == labels::MANAGER)
+}
+
+/// Where a door leads.
+fn leading(slice: &EndpointSlice) -> Activator {
+    let endpoints = slice.endpoints.iter().flatten();
+    let ports = slice.ports.iter().flatten();
+    Activator {
+        family: slice.address_type.clone(),
+        addresses: endpoints.flat_map(|one| one.addresses.clone()).collect(),
+        port: ports.filter_map(|port| port.port).next().unwrap_or(80),
     }
 }
 

@@ -94,6 +94,8 @@ impl World {
             Action::Deployment(change) => self.change(owner, change),
             Action::StatefulSet(change) => self.change(owner, change),
             Action::Service(change) => self.change(owner, change),
+            Action::EndpointSlice(change) => self.change(owner, change),
+            Action::Lease(change) => self.change(owner, change),
             Action::Budget(change) => self.change(owner, change),
             Action::NetworkPolicy(change) => self.change(owner, change),
             Action::Environment(change) => self.stamp(owner, change),

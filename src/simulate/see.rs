@@ -95,6 +95,7 @@ impl World {
             database_sharer: self.database_sharer(environment, &children),
             children,
             routing: self.routing.clone(),
+            activator: self.activator.clone(),
             stubborn: self.memory(environment).foreign.stubborn(),
         }
     }
@@ -162,6 +163,8 @@ impl World {
             deployments: owned(&store.deployments, environment),
             stateful_sets: owned(&store.stateful_sets, environment),
             services: owned(&store.services, environment),
+            endpoint_slices: owned(&store.endpoint_slices, environment),
+            leases: owned(&store.leases, environment),
             network_policies: owned(&store.network_policies, environment),
             budgets: owned(&store.budgets, environment),
             http_routes: owned(&store.http_routes, environment),

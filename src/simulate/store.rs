@@ -7,7 +7,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment, StatefulSet};
 use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Secret, Service};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::{Ingress, NetworkPolicy};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -64,6 +66,10 @@ pub struct Store {
     pub services: Shelf<Service>,
     /// Network policies.
     pub network_policies: Shelf<NetworkPolicy>,
+    /// Where Services without pods of their own lead.
+    pub endpoint_slices: Shelf<EndpointSlice>,
+    /// When previews were last asked for.
+    pub leases: Shelf<Lease>,
     /// Disruption budgets.
     pub budgets: Shelf<PodDisruptionBudget>,
     /// Routes of the Gateway API.
@@ -129,6 +135,8 @@ stored! {
     Pod: pods,
     Service: services,
     NetworkPolicy: network_policies,
+    EndpointSlice: endpoint_slices,
+    Lease: leases,
     PodDisruptionBudget: budgets,
     HttpRoute: http_routes,
     Ingress: ingresses,

@@ -78,6 +78,8 @@ pub fn step(step: &Step, seen: &SeenEnvironment) -> String {
         Action::StatefulSet(change) => apply(change, &children.stateful_sets),
         Action::Service(change) => apply(change, &children.services),
         Action::NetworkPolicy(change) => apply(change, &children.network_policies),
+        Action::EndpointSlice(change) => apply(change, &children.endpoint_slices),
+        Action::Lease(change) => apply(change, &children.leases),
         Action::Budget(change) => apply(change, &children.budgets),
         Action::HttpRoute(change) => apply(change, &children.http_routes),
         Action::Ingress(change) => apply(change, &children.ingresses),

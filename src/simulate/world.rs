@@ -23,7 +23,7 @@ use crate::observe::source::Heard;
 use crate::plan::resolve::repository;
 use crate::plan::{self, Plan, Step};
 use crate::registry;
-use crate::seen::{Routing, SeenEnvironment};
+use crate::seen::{Activator, Routing, SeenEnvironment};
 use crate::status;
 
 /// A cluster with its servers, registries and gateways.
@@ -43,6 +43,8 @@ pub struct World {
     pub routing: Routing,
     /// The controller's configuration.
     pub config: Arc<Config>,
+    /// The pods of the activator. `None`: there is none.
+    pub activator: Option<Activator>,
     /// Environments of other namespaces.
     pub neighbours: Vec<Arc<Environment>>,
     /// The repository that sources name. `None`: no host is played, and no App is passed over.
@@ -94,6 +96,7 @@ impl World {
                 cluster_id: Some("simulated".to_owned()),
                 ..Config::default()
             }),
+            activator: None,
             neighbours: Vec::new(),
             hosted: None,
             unreadable: BTreeMap::new(),

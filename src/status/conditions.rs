@@ -90,9 +90,11 @@ fn ready<K: Managed>(plan: &Plan<K::Status>, gates: &Gates) -> Option<Gate> {
     match (gates.last(), next) {
         (None, _) => None,
         (Some(_), Some(next)) => Some(pending(&format!("{} is judged next", next.as_str()))),
-        (Some(_), None) => Some(Gate {
-            reason: Reason::Ready,
-            message: plan.status.praise(),
+        (Some(_), None) => plan.ready.clone().or_else(|| {
+            Some(Gate {
+                reason: Reason::Ready,
+                message: plan.status.praise(),
+            })
         }),
     }
 }

@@ -149,13 +149,19 @@ pub const RULES: &[(&str, &str, &str, &str)] = &[
         "App",
         "/spec/components/1/name",
         r#""migrate""#,
-        "the name of a component must not be postgres or migrate",
+        "the name of a component must not be postgres, migrate or door",
     ),
     (
         "App",
         "/spec/components/1/name",
         r#""postgres""#,
-        "the name of a component must not be postgres or migrate",
+        "the name of a component must not be postgres, migrate or door",
+    ),
+    (
+        "App",
+        "/spec/components/1/name",
+        r#""door""#,
+        "the name of a component must not be postgres, migrate or door",
     ),
     ("App", "/spec/components/0/volumes/0/size", r#""1.5Gi""#, ""),
     (

@@ -714,6 +714,8 @@ fn cached(ctx: &Context, kind: &str, place: &Place, labelled: bool) -> Cached {
         "App" => of(&caches.apps, place),
         "Environment" => of(&caches.environments, place),
         "Preview" => of(&caches.previews, place),
+        "EndpointSlice" => of(&caches.endpoint_slices, place),
+        "Lease" => of(&caches.leases, place),
         "NetworkPolicy" => of(&caches.network_policies, place),
         "ConfigMap" if !labelled => named(ctx.named.config_map(namespace, name)),
         "Secret" if !labelled => named(ctx.named.secret(namespace, name)),

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use http::{Method, StatusCode};
 use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment, StatefulSet};
 use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Secret, Service};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::{Ingress, NetworkPolicy};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -29,7 +31,7 @@ const fn kind(name: &'static str, root: &'static str, plural: &'static str) -> K
 }
 
 /// Every kind that somebody writes in a run.
-pub const KINDS: [Kind; 15] = [
+pub const KINDS: [Kind; 17] = [
     kind("App", "/apis/towpath.dev/v1alpha1", "towpathapps"),
     kind("Environment", "/apis/towpath.dev/v1alpha1", "environments"),
     kind("Preview", "/apis/towpath.dev/v1alpha1", "previews"),
@@ -47,6 +49,12 @@ pub const KINDS: [Kind; 15] = [
         "/apis/policy/v1",
         "poddisruptionbudgets",
     ),
+    kind(
+        "EndpointSlice",
+        "/apis/discovery.k8s.io/v1",
+        "endpointslices",
+    ),
+    kind("Lease", "/apis/coordination.k8s.io/v1", "leases"),
     kind("Ingress", "/apis/networking.k8s.io/v1", "ingresses"),
     kind(
         "NetworkPolicy",
@@ -230,6 +238,8 @@ impl Store {
             "App" => put::<App>(seen, key, object),
             "Environment" => put::<Environment>(seen, key, object),
             "Preview" => put::<Preview>(seen, key, object),
+            "EndpointSlice" => put::<EndpointSlice>(seen, key, object),
+            "Lease" => put::<Lease>(seen, key, object),
             "NetworkPolicy" => put::<NetworkPolicy>(seen, key, object),
             "ControllerRevision" => put::<ControllerRevision>(seen, key, object),
             "Deployment" => put::<Deployment>(seen, key, object),

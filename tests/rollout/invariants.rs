@@ -158,7 +158,8 @@ impl Watcher {
                 .iter()
                 .filter(|pod| is_available(pod, 5, world.store.now))
                 .count();
-            if strategy != Some("RollingUpdate") {
+            // What sleeps has no pods, and wakes without any.
+            if strategy != Some("RollingUpdate") || declared == 0 {
                 self.up.remove(name);
             } else if available >= declared {
                 self.up.insert(name.clone());

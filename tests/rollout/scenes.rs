@@ -9,6 +9,7 @@ mod previews;
 mod releases;
 mod resets;
 mod shared;
+mod sleep;
 mod sources;
 
 use crate::play::Scene;

@@ -75,6 +75,7 @@ pub(super) fn all(
         })
         .collect();
     declared.apply(world);
+    world.assume_activator(!assumptions.offline && !assumptions.config);
     let mut assumed = BTreeMap::new();
     for name in world.environments() {
         let sentences = assume(world, &name, assumptions);

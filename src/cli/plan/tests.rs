@@ -75,6 +75,8 @@ fn resumed(cluster: &World) -> World {
     load(&store.stateful_sets, &mut world, as_is);
     load(&store.jobs, &mut world, as_is);
     load(&store.services, &mut world, as_is);
+    load(&store.endpoint_slices, &mut world, as_is);
+    load(&store.leases, &mut world, as_is);
     load(&store.budgets, &mut world, as_is);
     load(&store.http_routes, &mut world, as_is);
     load(&store.pods, &mut world, |pod: &mut Pod| {

@@ -65,6 +65,8 @@ pub(super) fn of(step: &Step, seen: &SeenEnvironment, newest: Option<&Revision>)
         Action::StatefulSet(change) => applied(change, &children.stateful_sets),
         Action::Service(change) => applied(change, &children.services),
         Action::NetworkPolicy(change) => applied(change, &children.network_policies),
+        Action::EndpointSlice(change) => applied(change, &children.endpoint_slices),
+        Action::Lease(change) => applied(change, &children.leases),
         Action::Budget(change) => applied(change, &children.budgets),
         Action::HttpRoute(change) => applied(change, &children.http_routes),
         Action::Ingress(change) => applied(change, &children.ingresses),

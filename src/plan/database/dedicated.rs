@@ -8,7 +8,7 @@ use crate::api::{Environment, Reason, labels};
 use crate::build::metadata::Of;
 use crate::build::{names, postgres as build, volume};
 use crate::plan::situation::Situation;
-use crate::plan::{Action, Gate, Key, Plan, diff, health};
+use crate::plan::{Action, Gate, Key, Plan, diff, health, sleep};
 use crate::postgres::{Access, Identifier, Password, Wanted};
 use crate::seen::{Hidden, SeenEnvironment};
 
@@ -45,7 +45,7 @@ pub fn keep(situation: &Situation<'_>, plan: &mut Plan) {
     );
     plan.want(STAGE, Key::new("Service", &name), change, Action::Service);
     if whole {
-        keep_stateful_set(seen, plan, dedicated, name);
+        keep_stateful_set(situation, plan, dedicated, name);
     }
 }
 
@@ -102,7 +102,13 @@ pub fn lost(seen: &SeenEnvironment) -> Option<Gate> {
 }
 
 /// What was rendered from the same spec is left as it is: a newer controller does not restart a database.
-fn keep_stateful_set(seen: &SeenEnvironment, plan: &mut Plan, dedicated: &Dedicated, name: String) {
+fn keep_stateful_set(
+    situation: &Situation<'_>,
+    plan: &mut Plan,
+    dedicated: &Dedicated,
+    name: String,
+) {
+    let seen = situation.seen;
     let key = Key::new("StatefulSet", name);
     let Some(image) = seen.config.postgres.image(&dedicated.version) else {
         plan.wanted.insert(key);
@@ -114,6 +120,10 @@ fn keep_stateful_set(seen: &SeenEnvironment, plan: &mut Plan, dedicated: &Dedica
         .get(&key.name)
         .map(AsRef::as_ref);
     let mut wanted = build::stateful_set(&seen.environment, dedicated, image);
+    let present = live.and_then(|live| live.spec.as_ref()?.replicas);
+    if let Some(spec) = &mut wanted.spec {
+        spec.replicas = Some(sleep::database_replicas(situation, present));
+    }
     let rendering = wanted.annotations().get(labels::RENDERING).cloned();
     let alike = live.filter(|live| live.annotations().get(labels::RENDERING) == rendering.as_ref());
     if let (Some(wanted), Some(live)) =
@@ -136,7 +146,7 @@ fn reachable(seen: &SeenEnvironment) -> Option<Site> {
     let service = seen.children.services.get(&name)?;
     let address = service.spec.as_ref()?.cluster_ip.clone();
     let address = address.filter(|address| !address.is_empty())?;
-    let ready = health::pods_for(seen, "database").any(health::is_ready);
+    let ready = health::pods_for(seen, health::DATABASE).any(health::is_ready);
     let credentials = seen.credentials.clone().filter(|_| ready)?;
     let admin = Identifier::new(build::ADMIN).ok()?;
     let password = Password::new(credentials.admin.as_deref()?);
@@ -163,7 +173,7 @@ fn reachable(seen: &SeenEnvironment) -> Option<Site> {
 }
 
 fn starting(seen: &SeenEnvironment) -> String {
-    let trouble = health::pods_for(seen, "database").find_map(health::trouble);
+    let trouble = health::pods_for(seen, health::DATABASE).find_map(health::trouble);
     trouble.map_or_else(
         || "The database starts".to_owned(),
         |trouble| format!("The database starts: {trouble}"),

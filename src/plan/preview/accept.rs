@@ -71,8 +71,17 @@ fn declared(seen: &SeenPreview) -> Result<(), Gate> {
             format!("App '{name}' must have a preview section: it says how a preview looks");
         return Err(Gate::spec(message));
     }
+    if seen.config.activator.is_none() && asked_to_sleep(app) {
+        let message = "sleepAfterSeconds must be absent, or the controller have an activator: the chart's value activator.enabled";
+        return Err(Gate::new(Reason::NoActivator, message));
+    }
     unshown(seen)?;
     sized(seen, app)
+}
+
+fn asked_to_sleep(app: &App) -> bool {
+    let template = app.spec.preview.as_ref();
+    template.is_some_and(|template| template.sleep_after_seconds.is_some())
 }
 
 /// One pull request is shown once.

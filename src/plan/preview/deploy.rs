@@ -1,12 +1,13 @@
 //! `Deployed`: the Environment of the preview is what it shall be, and Ready.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 
 use super::lifetime;
 use crate::api::condition::Class;
 use crate::api::preview::PreviewStatus;
-use crate::api::{ConditionType, Environment, Reason};
+use crate::api::{ConditionType, Environment, Reason, labels};
 use crate::build::environment;
 use crate::plan::action::{Change, Live};
 use crate::plan::{Action, Gate, Key, Plan};
@@ -27,9 +28,18 @@ pub(super) fn deploy(seen: &SeenPreview, plan: &mut Plan<PreviewStatus>) -> Gate
             "The Environment of before is on its way out; it is made anew when it is gone";
         return Gate::new(Reason::Terminating, message);
     }
-    let Some(wanted) = environment::of_preview(&seen.preview, app, live) else {
+    let Some(mut wanted) = environment::of_preview(&seen.preview, app, live) else {
         return Gate::new(Reason::Pending, "Waiting for the App's preview section");
     };
+    if let Some(sleep) = wanted
+        .spec
+        .preview
+        .as_mut()
+        .and_then(|of| of.sleep.as_mut())
+    {
+        sleep.slept_time = said(seen, labels::SLEEP, labels::SLEPT);
+        sleep.woken_time = said(seen, labels::WAKE, labels::WOKEN);
+    }
     if live.is_none_or(|live| live.spec != wanted.spec) {
         let change = Change {
             live: live.map(|live| Live {
@@ -68,6 +78,12 @@ fn explained(seen: &SeenPreview, plan: &mut Plan<PreviewStatus>, mut gate: Gate)
     gate
 }
 
+/// When a person last said a word, in whole seconds, as it is kept.
+fn said(seen: &SeenPreview, word: &str, kept: &str) -> Option<Time> {
+    let at = lifetime::said(&seen.preview, word, kept, seen.now)?;
+    Some(Time(Timestamp::from_second(at.as_second()).unwrap_or(at)))
+}
+
 /// What the Environment says of itself.
 fn judge(environment: &Environment) -> Gate {
     let status = environment.status.as_ref();
@@ -80,6 +96,9 @@ fn judge(environment: &Environment) -> Gate {
     let Some(ready) = ready else {
         return Gate::new(Reason::Deploying, "The Environment is on its way");
     };
+    if ready.status == "True" && ready.reason == Reason::Asleep.as_str() {
+        return Gate::new(Reason::Asleep, ready.message.clone());
+    }
     if ready.status == "True" {
         return Gate::new(Reason::Deployed, ready.message.clone());
     }

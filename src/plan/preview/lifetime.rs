@@ -13,6 +13,13 @@ use crate::seen::{Seen, SeenPreview};
 /// The longest warning before the end.
 const WARNING: SignedDuration = SignedDuration::from_hours(24);
 
+/// What a person may say to a preview, and where it is kept that it was handled, and when.
+const WORDS: [(&str, &str); 3] = [
+    (labels::EXTEND, labels::EXTENDED),
+    (labels::SLEEP, labels::SLEPT),
+    (labels::WAKE, labels::WOKEN),
+];
+
 /// When a preview is warned of, and when it ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Lifetime {
@@ -40,7 +47,8 @@ pub(super) fn lifetime(
         return None;
     }
     let ttl = SignedDuration::from_secs(i64::from(template.ttl_seconds));
-    let begun = pushed(preview, now).max(extended(preview, now).unwrap_or(Timestamp::MIN));
+    let extended = said(preview, labels::EXTEND, labels::EXTENDED, now);
+    let begun = pushed(preview, now).max(extended.unwrap_or(Timestamp::MIN));
     let ends = begun + ttl;
     Some(Lifetime {
         warns: ends - WARNING.min(ttl / 10),
@@ -63,11 +71,13 @@ pub(super) fn note(seen: &SeenPreview, plan: &mut Plan<PreviewStatus>) {
         let value = format!("{} {}", release(preview), text(seen.now));
         annotations.insert(labels::PUSHED.to_owned(), value);
     }
-    if let Some(token) = token(preview)
-        && noted(preview, labels::EXTENDED, &token).is_none()
-    {
-        let value = format!("{token} {}", text(seen.now));
-        annotations.insert(labels::EXTENDED.to_owned(), value);
+    for (word, kept) in WORDS {
+        if let Some(token) = environment::word(preview, word)
+            && noted(preview, kept, &token).is_none()
+        {
+            let value = format!("{token} {}", text(seen.now));
+            annotations.insert(kept.to_owned(), value);
+        }
     }
     if !annotations.is_empty() {
         let fact = Fact {
@@ -84,16 +94,13 @@ pub(super) fn pushed(preview: &Preview, now: Timestamp) -> Timestamp {
     noted(preview, labels::PUSHED, &release(preview)).map_or(now, |at| at.min(now))
 }
 
-/// When a person last let it live on.
-fn extended(preview: &Preview, now: Timestamp) -> Option<Timestamp> {
-    match token(preview) {
-        Some(token) => Some(noted(preview, labels::EXTENDED, &token).map_or(now, |at| at.min(now))),
+/// When a person last said a word, and where that is kept.
+pub(super) fn said(preview: &Preview, word: &str, kept: &str, now: Timestamp) -> Option<Timestamp> {
+    match environment::word(preview, word) {
+        Some(token) => Some(noted(preview, kept, &token).map_or(now, |at| at.min(now))),
         // The word was taken back; what was noted for this very object still counts.
         None => {
-            let (token, at) = preview
-                .annotations()
-                .get(labels::EXTENDED)?
-                .split_once(' ')?;
+            let (token, at) = preview.annotations().get(kept)?.split_once(' ')?;
             let meant = token.split('.').next() == preview.metadata.uid.as_deref();
             at.parse().ok().filter(|at| meant && *at <= now)
         }
@@ -104,11 +111,6 @@ fn extended(preview: &Preview, now: Timestamp) -> Option<Timestamp> {
 fn noted(preview: &Preview, annotation: &str, of: &str) -> Option<Timestamp> {
     let (what, at) = preview.annotations().get(annotation)?.split_once(' ')?;
     (what == of).then(|| at.parse().ok()).flatten()
-}
-
-/// A person's word that it shall live on.
-fn token(preview: &Preview) -> Option<String> {
-    environment::word(preview, labels::EXTEND)
 }
 
 /// What tells one release from another: author and message of its commit do not.

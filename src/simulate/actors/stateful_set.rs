@@ -24,13 +24,17 @@ fn first(set: &StatefulSet) -> String {
 
 fn scale(set: &StatefulSet, pods: &[&Pod]) -> Option<Effect> {
     let spec = set.spec.as_ref()?;
+    let none = spec.replicas == Some(0);
     match pods.first() {
+        None if none => None,
         None => {
             let name = Name::Fixed(first(set));
             let pod = pods::from_template(set, &spec.template, name);
             Some(Effect::MakePod(Box::new(pod)))
         }
-        Some(pod) if !is_leaving(pod) && template_of(pod) != template_hash(&spec.template) => {
+        Some(pod)
+            if !is_leaving(pod) && (none || template_of(pod) != template_hash(&spec.template)) =>
+        {
             Some(Effect::DeletePod {
                 name: pod.name_any(),
                 uid: pod.uid().unwrap_or_default(),

@@ -261,7 +261,7 @@ fn hosts(world: &World, environment: &str) -> Vec<String> {
     hosts
 }
 
-fn wipe(world: &mut World) {
+pub(super) fn wipe(world: &mut World) {
     let mut environment = (*world.environment(SHOP).unwrap()).clone();
     environment.status = None;
     let wiped = serde_json::to_value(&environment).unwrap();
