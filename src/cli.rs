@@ -56,6 +56,8 @@ enum Command {
     Crds(crds::Options),
     /// Run the controller.
     Run(crate::run::Options),
+    /// Run the activator: it passes requests on to previews that may sleep, and wakes them.
+    Activator(crate::activator::Options),
     /// Print the version.
     Version,
 }
@@ -105,7 +107,8 @@ impl Command {
             Self::Plan(options) => ask(plan::run(options, terminal)),
             Self::Simulate(options) => simulate::run(&options, terminal),
             Self::Crds(options) => crds::run(&options, terminal),
-            Self::Run(options) => controller(options),
+            Self::Run(options) => serve(crate::run::run(options)),
+            Self::Activator(options) => serve(crate::activator::run(options)),
             Self::Version => {
                 terminal.say(concat!("towpath ", env!("CARGO_PKG_VERSION")))?;
                 Ok(Exit::Done)
@@ -122,10 +125,9 @@ fn ask(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Fai
         .block_on(command)
 }
 
-/// Runs the controller until it is told to end.
-fn controller(options: crate::run::Options) -> Result<Exit, Failure> {
-    let runtime = tokio::runtime::Runtime::new()?;
-    let ended = runtime.block_on(crate::run::run(options));
+/// Runs what serves until it is told to end.
+fn serve(server: impl Future<Output = anyhow::Result<()>>) -> Result<Exit, Failure> {
+    let ended = tokio::runtime::Runtime::new()?.block_on(server);
     ended
         .map(|()| Exit::Done)
         .map_err(|error| Failure::Refused(format!("{error:#}")))

@@ -3,6 +3,7 @@
 // Input from outside must never end the process; tests may.
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+pub mod activator;
 pub mod api;
 pub mod apply;
 pub mod build;

@@ -1,9 +1,10 @@
 //! The controller: clients, caches, lease, passes, server; and how all of it ends.
 
 mod clients;
-mod telemetry;
+pub(crate) mod telemetry;
 mod webhooks;
 
+pub(crate) use clients::Clients;
 pub use telemetry::LogFormat;
 
 use std::collections::BTreeSet;
@@ -34,7 +35,6 @@ use crate::postgres::Servers;
 use crate::registry::Registry;
 use crate::serve::{self, Ready};
 use crate::{controllers, probe, sweeper};
-use clients::Clients;
 
 /// How long passes that run may take to end.
 const GRACE: Duration = Duration::from_secs(25);
@@ -66,20 +66,19 @@ pub struct Options {
     pub log_format: LogFormat,
 }
 
-impl Options {
-    /// The namespaces to look in; none: all of them.
-    fn namespaces(&self) -> BTreeSet<String> {
-        let names = self.watch_namespaces.iter().filter(|name| !name.is_empty());
-        names.cloned().collect()
-    }
+/// The namespaces that are named; none: all of them.
+fn namespaces(names: &[String]) -> BTreeSet<String> {
+    let names = names.iter().filter(|name| !name.is_empty());
+    names.cloned().collect()
+}
 
-    fn scope(&self) -> Scope {
-        let names = self.namespaces();
-        if names.is_empty() {
-            Scope::Cluster
-        } else {
-            Scope::Namespaces(names)
-        }
+/// Where to look, by the namespaces that are named.
+pub(crate) fn scope(names: &[String]) -> Scope {
+    let names = namespaces(names);
+    if names.is_empty() {
+        Scope::Cluster
+    } else {
+        Scope::Namespaces(names)
     }
 }
 
@@ -93,7 +92,16 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         .context("cannot reach the cluster")?;
     let config = configuration(&options, &clients.api).await?;
     let caches = Arc::new(Caches::new(metrics.clone()));
-    let mut watches = caches::watch(&caches, &clients.watch, &options.scope());
+    let mut watches = caches::watch(&caches, &clients.watch, &scope(&options.watch_namespaces));
+    if let Some(activator) = &config.activator {
+        let client = clients.watch.clone();
+        watches.spawn(caches::watch_activator(
+            &caches,
+            client,
+            &options.namespace,
+            &activator.service,
+        ));
+    }
     let served = serve(&options, &metrics, caches.clone(), stop.clone()).await?;
     let git = Hosts::connect(&config, &clients.api, &options.namespace).await;
     let git = git.map_err(anyhow::Error::msg)?;
@@ -114,7 +122,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         git,
     );
     let ctx = Arc::new(ctx.await?);
-    let namespaces = options.namespaces();
+    let namespaces = namespaces(&options.watch_namespaces);
     tokio::spawn(sweeper::run(ctx.clone(), namespaces, stop.clone()));
     let mut passes = tokio::spawn(controllers::run(ctx.clone(), stop.clone()));
     hints.lead(ctx);
@@ -239,7 +247,7 @@ async fn context(
 }
 
 /// Is cancelled by SIGTERM and SIGINT.
-fn until_told() -> anyhow::Result<CancellationToken> {
+pub(crate) fn until_told() -> anyhow::Result<CancellationToken> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let stop = CancellationToken::new();

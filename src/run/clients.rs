@@ -10,7 +10,7 @@ const ANSWER: Duration = Duration::from_secs(30);
 const LEASE_ANSWER: Duration = Duration::from_secs(5);
 
 /// The clients.
-pub(super) struct Clients {
+pub(crate) struct Clients {
     /// Watches, which end themselves.
     pub watch: Client,
     /// Gets, posts, patches, deletes.

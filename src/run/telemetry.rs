@@ -13,7 +13,7 @@ pub enum LogFormat {
 }
 
 /// Starts the log; `RUST_LOG` says how much of it.
-pub(super) fn start(format: LogFormat) {
+pub(crate) fn start(format: LogFormat) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
