@@ -1,5 +1,6 @@
 //! `kubectl towpath preview`: the pull requests that are live.
 
+mod rest;
 mod table;
 
 use std::process::{Command, Stdio};
@@ -14,6 +15,7 @@ use super::exit::{Exit, Failure};
 use super::terminal::Terminal;
 use super::trigger;
 use crate::api::{ConditionType, Preview, labels};
+use rest::Word;
 
 /// What starts a browser, where `$BROWSER` names none.
 const BROWSERS: [&str; 2] = ["xdg-open", "open"];
@@ -41,6 +43,10 @@ enum Verb {
     Extend(One),
     /// Give a preview a new database, without the data of the one before.
     Reset(One),
+    /// Send a preview to sleep: its pods go, its data stays, and the first request wakes it.
+    Sleep(One),
+    /// Wake a preview that sleeps.
+    Wake(One),
     /// Delete a preview, and with it its Environment and its database.
     Delete(One),
 }
@@ -81,6 +87,14 @@ pub(super) async fn run(options: Options, terminal: &mut Terminal) -> Result<Exi
                 preview.name_any()
             ))?;
             Ok(Exit::Done)
+        }
+        Verb::Sleep(one) => {
+            let (cluster, preview) = one.find().await?;
+            rest::say(Word::Sleep, &cluster, &preview, terminal).await
+        }
+        Verb::Wake(one) => {
+            let (cluster, preview) = one.find().await?;
+            rest::say(Word::Wake, &cluster, &preview, terminal).await
         }
         Verb::Delete(one) => {
             let (cluster, preview) = one.find().await?;
