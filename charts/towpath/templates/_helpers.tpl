@@ -47,6 +47,15 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 {{- end }}
 
+{{- /* The configuration, with what this chart knows itself. */ -}}
+{{- define "towpath.config" -}}
+{{- $config := deepCopy .Values.config }}
+{{- if .Values.activator.enabled }}
+{{- $config = set $config "activator" (dict "service" (include "towpath.activator" .)) }}
+{{- end }}
+{{- toYaml $config }}
+{{- end }}
+
 {{- /* Subject of every binding. */ -}}
 {{- define "towpath.subjects" -}}
 - kind: ServiceAccount

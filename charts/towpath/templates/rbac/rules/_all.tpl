@@ -1,6 +1,6 @@
 {{- /* Everything that the controller may do with Apps, Environments and their children. */ -}}
 {{- define "towpath.rules.all" -}}
-{{- range list "declared" "revisions" "workloads" "configuration" "routes" "events" }}
+{{- range list "declared" "revisions" "workloads" "configuration" "routes" "doors" "events" }}
 {{ include (printf "towpath.rules.%s" .) $ }}
 {{- end }}
 {{- end }}

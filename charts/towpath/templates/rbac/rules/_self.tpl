@@ -23,6 +23,12 @@
 {{- range ($config.postgres | default dict).servers }}
 {{- $names = append $names .secretRef.name }}
 {{- end }}
+{{- if and .Values.activator.enabled .Values.watchNamespaces }}
+# Where the activator takes requests.
+- apiGroups: [discovery.k8s.io]
+  resources: [endpointslices]
+  verbs: [list, watch]
+{{- end }}
 # That key, and what the configuration names for registries, Git hosts and shared database servers.
 - apiGroups: [""]
   resources: [secrets]
