@@ -1,6 +1,8 @@
 //! What a pass writes, against a real apiserver: nothing foreign is seized, nothing is written twice, and a refusal is an
 //! outcome.
 
+#[path = "apiserver_pass/doors.rs"]
+mod doors;
 mod support;
 #[path = "support/world.rs"]
 mod world;

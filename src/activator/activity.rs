@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures::{StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
@@ -23,6 +24,9 @@ const TICK: Duration = Duration::from_secs(1);
 const RARELY: SignedDuration = SignedDuration::from_secs(30);
 /// What was not written, or has not woken the preview, is written again after this time.
 const AGAIN: SignedDuration = SignedDuration::from_secs(5);
+
+/// So many Leases are written at the same time.
+const AT_ONCE: usize = 16;
 
 /// When a preview was asked for, and what is known of that outside.
 #[derive(Debug, Default)]
@@ -71,7 +75,10 @@ impl Activity {
         let at_once = sent_to_sleep(preview, times.written);
         let news = times.written.is_none_or(|written| written < asked);
         let due = at_once || since(times.written) >= pause;
-        (news && due && since(times.tried) >= AGAIN).then_some(asked)
+        // Another activator may have written down a later request: what is written never goes back.
+        let recent = since(Some(asked)) <= pause + AGAIN;
+        let told = if recent { now } else { asked };
+        (news && due && since(times.tried) >= AGAIN).then_some(told)
     }
 
     fn write(&self, asked: Timestamp) {
@@ -108,21 +115,28 @@ impl Drop for Open {
 /// Writes down for ever when previews were asked for.
 pub async fn keep(table: Arc<Table>, client: Client) {
     loop {
-        for preview in table.all() {
-            let Some(asked) = preview.activity.due(&preview, Timestamp::now()) else {
-                continue;
-            };
-            match renew(&client, &preview, asked).await {
-                Ok(()) => preview.activity.write(asked),
-                Err(error) => {
-                    tracing::warn!(place = ?preview.place, %error, "the Lease cannot be renewed; it is tried again");
-                    preview.activity.fail(Timestamp::now());
-                }
-            }
-        }
+        let now = Timestamp::now();
+        let due = table.all().into_iter().filter_map(|preview| {
+            let told = preview.activity.due(&preview, now)?;
+            Some((preview, told))
+        });
+        let renewals = stream::iter(due);
+        let each = |(preview, told)| one(&client, preview, told);
+        renewals.for_each_concurrent(AT_ONCE, each).await;
         // A moment at least: a flood of requests makes no flood of looks.
         tokio::time::sleep(TICK / 10).await;
         let _ = tokio::time::timeout(TICK, table.asked.notified()).await;
+    }
+}
+
+async fn one(client: &Client, preview: Arc<Preview>, told: Timestamp) {
+    match renew(client, &preview, told).await {
+        Ok(()) => preview.activity.write(told),
+        Err(error) => {
+            let place = &preview.place;
+            tracing::warn!(?place, %error, "the Lease cannot be renewed; it is tried again");
+            preview.activity.fail(Timestamp::now());
+        }
     }
 }
 
@@ -175,13 +189,16 @@ mod tests {
         activity.write(at(0));
         locked(&activity.0).asked = Some(at(50));
         assert_eq!(activity.due(&preview, at(59)), None);
-        assert_eq!(
-            activity.due(&preview, at(60)),
-            Some(at(50)),
-            "when it was asked"
-        );
-        activity.write(at(50));
+        assert_eq!(activity.due(&preview, at(60)), Some(at(60)));
+        activity.write(at(60));
         assert_eq!(activity.due(&preview, at(5000)), None, "nothing new");
+        locked(&activity.0).asked = Some(at(70));
+        let late = activity.due(&preview, at(5000));
+        assert_eq!(
+            late,
+            Some(at(70)),
+            "what could not be told wakes nobody now"
+        );
     }
 
     #[test]
@@ -200,7 +217,7 @@ mod tests {
         preview.activity.write(at(0));
         locked(&preview.activity.0).asked = Some(at(4));
         assert_eq!(preview.activity.due(&preview, at(4)), None);
-        assert_eq!(preview.activity.due(&preview, at(5)), Some(at(4)));
+        assert_eq!(preview.activity.due(&preview, at(5)), Some(at(5)));
         preview.activity.fail(at(5));
         assert_eq!(preview.activity.due(&preview, at(9)), None);
         assert!(preview.activity.due(&preview, at(10)).is_some());

@@ -71,3 +71,65 @@ pub fn activity(environment: &Environment) -> Lease {
         spec: Some(LeaseSpec::default()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn environment() -> Environment {
+        let environment = json!({
+            "metadata": {"namespace": "previews", "name": "shop-pr-7", "uid": "1"},
+            "spec": {"appRef": {"name": "shop"}, "release": {"image": "shop:1"}},
+        });
+        serde_json::from_value(environment).unwrap()
+    }
+
+    fn value<K: serde::Serialize>(object: &K) -> Value {
+        serde_json::to_value(object).unwrap()
+    }
+
+    #[test]
+    fn the_service_selects_nothing() {
+        let spec = value(&service(&environment(), 80))["spec"].clone();
+        let port = json!({"name": "http", "port": 80, "protocol": "TCP", "targetPort": 80});
+        assert_eq!(
+            spec,
+            json!({
+                "type": "ClusterIP", "ports": [port], "sessionAffinity": "None", "internalTrafficPolicy": "Cluster",
+            })
+        );
+    }
+
+    #[test]
+    fn the_endpoints_are_those_of_the_service_and_kept_here() {
+        let activator = Activator {
+            family: "IPv4".to_owned(),
+            addresses: vec!["10.0.0.7".to_owned()],
+            port: 8090,
+        };
+        let slice = value(&endpoints(&environment(), &activator));
+        let labels = &slice["metadata"]["labels"];
+        assert_eq!(labels["kubernetes.io/service-name"], "shop-pr-7-door");
+        assert_eq!(labels["endpointslice.kubernetes.io/managed-by"], "towpath");
+        assert_eq!(labels["towpath.dev/environment"], "shop-pr-7");
+        let endpoint = json!({"addresses": ["10.0.0.7"], "conditions": {"ready": true}});
+        assert_eq!(slice["endpoints"], json!([endpoint]));
+        let port = json!({"name": "http", "port": 8090, "protocol": "TCP"});
+        assert_eq!(
+            slice["ports"],
+            json!([port]),
+            "by the name of the Service's port"
+        );
+        assert_eq!(slice["addressType"], "IPv4");
+    }
+
+    #[test]
+    fn the_lease_goes_with_its_preview_and_says_nothing_itself() {
+        let lease = value(&activity(&environment()));
+        assert_eq!(lease["metadata"]["name"], "shop-pr-7-activity");
+        assert_eq!(lease["metadata"]["ownerReferences"][0]["uid"], "1");
+        assert_eq!(lease["spec"], json!({}));
+    }
+}

@@ -13,11 +13,11 @@ use crate::harness::fixtures::image;
 use crate::harness::images::{self, Layer};
 use crate::harness::{Place, Wanted, together};
 
-const NUMBER: i64 = 7;
-const NAME: &str = "shop-pr-7";
+pub const NUMBER: i64 = 7;
+pub const NAME: &str = "shop-pr-7";
 
 /// The host of a pull request: in the first label, so that it is nobody else's.
-fn host(place: &Place, number: i64) -> String {
+pub fn host(place: &Place, number: i64) -> String {
     format!("pr-{number}-{}", place.host())
 }
 
@@ -61,7 +61,7 @@ pub async fn reason(place: &Place, name: &str) -> Result<String, String> {
         .ok_or_else(|| "not judged yet".to_owned())
 }
 
-async fn until(place: &Place, name: &str, wanted: Reason) {
+pub async fn until(place: &Place, name: &str, wanted: Reason) {
     let what = format!("Preview {name} is {}", wanted.as_str());
     place
         .until(&what, async || match reason(place, name).await? {
@@ -71,7 +71,7 @@ async fn until(place: &Place, name: &str, wanted: Reason) {
         .await;
 }
 
-async fn edit(place: &Place, change: Value) {
+pub async fn edit(place: &Place, change: Value) {
     let patch = Patch::Merge(change);
     let params = PatchParams::default();
     let edited = place.api::<Preview>().patch(NAME, &params, &patch).await;
@@ -83,7 +83,7 @@ async fn push(place: &Place, image: &str) {
 }
 
 /// The page of a pull request, once it is answered by this release.
-async fn answered_by(place: &Place, release: &str) {
+pub async fn answered_by(place: &Place, release: &str) {
     let what = format!("the preview is answered by {release}");
     place
         .until(&what, async || {
