@@ -47,15 +47,6 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 {{- end }}
 
-{{- /* The configuration, with what this chart knows itself. */ -}}
-{{- define "towpath.config" -}}
-{{- $config := deepCopy .Values.config }}
-{{- if .Values.activator.enabled }}
-{{- $config = set $config "activator" (dict "service" (include "towpath.activator" .)) }}
-{{- end }}
-{{- toYaml $config }}
-{{- end }}
-
 {{- /* Subject of every binding. */ -}}
 {{- define "towpath.subjects" -}}
 - kind: ServiceAccount
@@ -72,7 +63,7 @@ app.kubernetes.io/name: {{ include "towpath.postgres" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 
-{{- /* The configuration, with the shared server of this release among the others. */ -}}
+{{- /* The configuration, with the shared server and the activator of this release. */ -}}
 {{- define "towpath.config" -}}
 {{- $config := deepCopy .Values.config }}
 {{- with .Values.postgresServer }}
@@ -84,6 +75,9 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- $_ := set $postgres "servers" (append ($postgres.servers | default list) $server) }}
 {{- $_ := set $config "postgres" $postgres }}
 {{- end }}
+{{- end }}
+{{- if .Values.activator.enabled }}
+{{- $_ := set $config "activator" (dict "service" (include "towpath.activator" .)) }}
 {{- end }}
 {{- toYaml $config }}
 {{- end }}
