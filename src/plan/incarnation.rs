@@ -10,7 +10,7 @@ use super::situation::{self, Situation};
 use super::{Action, Key, Plan, database, secrets, tokens, work};
 use crate::api::environment::PreviewOf;
 use crate::api::template::Reset;
-use crate::api::{ConditionType, Reason};
+use crate::api::{ConditionType, Reason, labels};
 use crate::build::names;
 use crate::postgres::{Answer, Identifier};
 use crate::revision::{Image, Renewal, Revision};
@@ -143,7 +143,10 @@ pub fn clear(situation: &Situation<'_>, plan: &mut Plan) {
     let target = situation.target.as_ref();
     let wanted = target.into_iter().chain(situation.serving);
     let mut used: BTreeSet<i64> = wanted.map(|known| known.decided.incarnation).collect();
-    used.extend(in_use(seen));
+    let Some(known) = in_use(seen) else {
+        return;
+    };
+    used.extend(known);
     let is_used = |name: &str| {
         let number = database::incarnation(seen, name);
         number.is_none_or(|number| used.contains(&number))
@@ -166,22 +169,43 @@ pub fn clear(situation: &Situation<'_>, plan: &mut Plan) {
     }
 }
 
-/// The databases that pods know of, those that run and those that may be made.
-fn in_use(seen: &SeenEnvironment) -> BTreeSet<i64> {
+/// The databases that pods know of, those that run and those that may be made. `None`: a pod runs of which nobody knows.
+fn in_use(seen: &SeenEnvironment) -> Option<BTreeSet<i64>> {
     let environment = seen.environment.name_any();
     let children = &seen.children;
-    let pods = children.pods.values().filter(|pod| !work::is_ended(pod));
-    let pods = pods.filter_map(|pod| pod.spec.as_ref());
     let deployments = children.deployments.values();
     let deployments = deployments.filter_map(|live| live.spec.as_ref()?.template.spec.as_ref());
     let jobs = children.jobs.values();
     let jobs = jobs.filter(|job| work::is_running(seen, job));
     let jobs = jobs.filter_map(|job| job.spec.as_ref()?.template.spec.as_ref());
-    let all = pods.chain(deployments).chain(jobs);
+    let mut all: Vec<&PodSpec> = deployments.chain(jobs).collect();
+    // What a pod runs is not kept of it: its revision tells, also while it drains.
+    for template in running(seen) {
+        let rendered = seen
+            .revisions
+            .iter()
+            .flat_map(|known| &known.decided.components);
+        let rendered = rendered.filter(|rendered| rendered.hash == template);
+        let specs: Vec<&PodSpec> = rendered
+            .filter_map(|one| one.template.spec.as_ref())
+            .collect();
+        if specs.is_empty() {
+            return None;
+        }
+        all.extend(specs);
+    }
     let named = |pods: &PodSpec| -> Vec<i64> {
         let keys = secrets::keys(pods);
         keys.filter_map(|key| names::incarnation(&environment, &key.name))
             .collect()
     };
-    all.flat_map(named).collect()
+    Some(all.into_iter().flat_map(named).collect())
+}
+
+/// The templates of the pods that have not ended.
+fn running(seen: &SeenEnvironment) -> BTreeSet<&str> {
+    let pods = seen.children.pods.values();
+    let pods = pods.filter(|pod| !work::is_ended(pod));
+    let templates = pods.filter_map(|pod| pod.labels().get(labels::TEMPLATE));
+    templates.map(String::as_str).collect()
 }
