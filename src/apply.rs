@@ -1,5 +1,6 @@
 //! Acts: sends what a plan asks for, in its order. After a write that failed nothing later is sent.
 
+mod announce;
 mod change;
 mod create;
 mod database;
@@ -24,6 +25,7 @@ use crate::caches::{Kept, Place};
 use crate::context::{Context, Memory};
 use crate::error::{Error, Verb};
 use crate::plan::{Action, Plan};
+use crate::seen::Obstacle;
 use stop::Stop;
 
 /// What became of a plan.
@@ -35,6 +37,8 @@ pub struct Acted {
     pub failed: Option<(ConditionType, Error)>,
     /// The namespace is on its way out, and takes the Environment along.
     pub ended: bool,
+    /// What the Git host could not be told, and why.
+    pub untold: Option<Obstacle>,
     /// Somebody else wrote at the same time, or has decided already: look again.
     pub again: bool,
     /// Writes that were done.
@@ -46,6 +50,7 @@ impl Acted {
         match stop {
             Stop::Refused(reason, sentence) => self.refused = Some((stage, reason, sentence)),
             Stop::Failed(error) => self.failed = Some((stage, error)),
+            Stop::Untold(obstacle) => self.untold = Some(obstacle),
             Stop::Again => self.again = true,
             Stop::Ended => {
                 let sentence = "The namespace is on its way out".to_owned();
@@ -178,6 +183,10 @@ impl<'a> Writer<'a> {
             Action::Provide(access, wanted) => self.provide(access, wanted).await,
             Action::Drop(access, unwanted) => self.remove(access, unwanted).await,
             Action::Enter(access, entry) => self.enter(access, entry).await,
+            Action::Announce(announcement) => match self.owner {
+                Owner::Preview(preview) => self.announce(preview, announcement).await,
+                Owner::Environment(_) | Owner::App(_) => Ok(()),
+            },
             Action::Delete { key, uid } => self.delete(key, uid).await,
         }
     }

@@ -5,11 +5,13 @@ mod hash_key;
 mod memory;
 pub mod refusals;
 pub(crate) mod server_secret;
+mod silences;
 
 pub use failures::{Failures, Subject};
 pub use hash_key::HashKey;
 pub use memory::{Memories, Memory};
 use refusals::Refusals;
+pub use silences::Silences;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -60,6 +62,8 @@ pub struct Context {
     pub metrics: Metrics,
     /// What is remembered of each Environment, and may be lost.
     pub memories: Memories,
+    /// Git hosts that gave no answer.
+    pub silences: Silences,
     /// How often each Environment's passes failed in a row.
     pub failures: Failures,
 }

@@ -33,6 +33,7 @@ pub use approval::Approval;
 pub use hooks::{Hints, Hooks};
 pub use hosts::{Hosts, Receiver};
 pub use limit::RateLimit;
+pub(crate) use pull_request::is_sha;
 pub use pull_request::{Files, Head, Listed, PullRequest};
 pub use repository::Repository;
 pub use token::Token;

@@ -133,7 +133,7 @@ impl Managed for Preview {
     }
 
     async fn observe(this: &Arc<Self>, ctx: &Context) -> SeenPreview {
-        observe::preview(this, ctx)
+        observe::preview(this, ctx).await
     }
 
     fn plan(seen: &SeenPreview) -> Plan<PreviewStatus> {
@@ -142,6 +142,10 @@ impl Managed for Preview {
 
     fn owner(&self) -> Owner<'_> {
         self.into()
+    }
+
+    fn is_held(&self) -> bool {
+        plan::preview::is_held(self)
     }
 
     fn triggers(caches: &Caches) -> &Triggers<Self> {

@@ -4,6 +4,7 @@ mod backends;
 pub(crate) mod checks;
 mod children;
 pub(crate) mod database;
+pub mod git;
 mod hosts;
 pub(crate) mod images;
 pub(crate) mod mask;

@@ -3,6 +3,7 @@
 
 pub mod accept;
 pub mod action;
+pub mod announcement;
 pub mod configure;
 pub mod database;
 pub mod defaults;
@@ -36,6 +37,7 @@ pub mod verify;
 pub mod work;
 
 pub use action::{Action, Change, Fact, Key, Step};
+pub use announcement::Announcement;
 
 use std::collections::BTreeSet;
 

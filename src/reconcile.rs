@@ -137,7 +137,7 @@ fn next<S>(
     let planned = after_refusal(&acted, planned, refusals, now);
     let slow = SLOW.mul_f64(1.0 + rand::random::<f64>() / 10.0);
     let own = (acted.wrote > 0).then_some(AFTER_WRITES);
-    let again = acted.again.then_some(AGAIN);
+    let again = (acted.again || acted.untold.is_some()).then_some(AGAIN);
     let soonest = [planned, own, again].into_iter().flatten().min();
     let soonest = soonest.unwrap_or(slow).min(slow);
     refusals.look_at(now + soonest);

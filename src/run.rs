@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 use crate::api::labels;
 use crate::caches::{self, Caches, Named, Scope};
 use crate::config::Config;
-use crate::context::{Context, Failures, HashKey, Memories, server_secret};
+use crate::context::{Context, Failures, HashKey, Memories, Silences, server_secret};
 use crate::git::Hosts;
 use crate::hints::Leading;
 use crate::lease::{self, Held};
@@ -242,6 +242,7 @@ async fn context(
         held,
         metrics,
         memories: Memories::default(),
+        silences: Silences::default(),
         failures: Failures::default(),
     })
 }

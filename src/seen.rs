@@ -17,7 +17,7 @@ use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::{Ingress, NetworkPolicy};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 
-use crate::api::{App, Environment, Preview};
+use crate::api::{App, Environment, Preview, Reason};
 use crate::build::http_route::HttpRoute;
 use crate::config::Config;
 use crate::postgres;
@@ -98,6 +98,30 @@ pub struct SeenPreview {
     pub previews: Vec<KnownPreview>,
     /// How many Environments Previews own, by namespace and App.
     pub live: BTreeMap<(String, String), usize>,
+    /// What keeps its Git host from being told. `None`: nothing, or the App names no host.
+    pub obstacle: Option<Obstacle>,
+    /// What was tried to tell it, and is not tried again before its time.
+    pub put_off: Vec<PutOff>,
+}
+
+/// Something that a Git host could not be told, and when that is tried again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PutOff {
+    /// Why it could not.
+    pub obstacle: Obstacle,
+    /// When it may be tried again.
+    pub until: Timestamp,
+    /// The hash of what was refused; absent: nothing at all is told before.
+    pub piece: Option<String>,
+}
+
+/// Why the Git host of an App cannot be asked at all: a sentence without secrets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Obstacle {
+    /// Why.
+    pub reason: Reason,
+    /// What must be.
+    pub message: String,
 }
 
 /// A Preview, as the others see it.

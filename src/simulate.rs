@@ -20,6 +20,7 @@ pub mod script;
 pub mod see;
 pub mod settle;
 pub mod shared;
+pub mod shown;
 pub mod store;
 pub mod story;
 pub mod words;

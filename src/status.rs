@@ -14,7 +14,8 @@ use crate::caches::Place;
 use crate::context::Context;
 use crate::error::{Error, Verb};
 use crate::managed::{Managed, Status};
-use crate::plan::{Gate, Plan};
+use crate::plan::{Action, Gate, Plan, Step};
+use crate::seen::Obstacle;
 
 /// How often a pass must fail in a row before the status says so: one lost answer is no news.
 const NEWS: u32 = 1;
@@ -120,8 +121,18 @@ fn gates<S>(plan: &Plan<S>, acted: &Acted, failing: bool) -> Vec<(ConditionType,
             },
         )
     });
+    let untold = acted.untold.clone().map(|Obstacle { reason, message }| {
+        let gate = Gate { reason, message };
+        (ConditionType::Announced, gate)
+    });
     let mut gates = plan.gates.clone();
-    for (stage, gate) in refused.into_iter().chain(failed) {
+    // Nobody was told: what it said last stands.
+    if acted.wrote < plan.steps.len() {
+        let announces = |step: &Step| matches!(step.action, Action::Announce(_));
+        let announces = plan.steps.iter().any(announces);
+        gates.retain(|(stage, _)| !announces || *stage != ConditionType::Announced);
+    }
+    for (stage, gate) in refused.into_iter().chain(failed).chain(untold) {
         gates.retain(|(known, _)| *known != stage);
         gates.push((stage, gate));
     }

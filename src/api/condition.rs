@@ -23,6 +23,8 @@ pub enum ConditionType {
     Deployed,
     /// The pull requests of the App's source are known, and get previews.
     Sourced,
+    /// The Git host shows how the preview is. It reports only: `Ready` does not wait for it.
+    Announced,
     /// Something serves: every component of what holds the slots has an available pod.
     Available,
     /// All of it runs, at this generation; else it says what the first closed stage says.
@@ -38,7 +40,7 @@ impl ConditionType {
     pub const APP_STAGES: [Self; 1] = [Self::Sourced];
 
     /// The stages of a Preview, in their order.
-    pub const PREVIEW_STAGES: [Self; 2] = [Self::Accepted, Self::Deployed];
+    pub const PREVIEW_STAGES: [Self; 3] = [Self::Accepted, Self::Deployed, Self::Announced];
 
     /// The stages of an Environment, in the order in which a release passes them.
     pub const STAGES: [Self; 8] = [
@@ -51,6 +53,12 @@ impl ConditionType {
         Self::Routed,
         Self::Verified,
     ];
+
+    /// Whether `Ready` waits for it.
+    #[must_use]
+    pub fn counts(self) -> bool {
+        self != Self::Announced
+    }
 
     /// The name as it stands in status.
     #[must_use]
@@ -66,6 +74,7 @@ impl ConditionType {
             Self::Verified => "Verified",
             Self::Deployed => "Deployed",
             Self::Sourced => "Sourced",
+            Self::Announced => "Announced",
             Self::Available => "Available",
             Self::Ready => "Ready",
             Self::Reconciling => "Reconciling",
@@ -144,6 +153,8 @@ reasons! {
     Deployed: Open,
     /// Pull requests of the source get previews.
     Sourced: Open,
+    /// The Git host shows how the preview is.
+    Announced: Open,
     /// The preview expires soon: `kubectl towpath preview extend`, a push, or the label `towpath.dev/keep=true` lets it live on.
     ExpiresSoon: Open,
     /// All of it runs.
@@ -185,6 +196,8 @@ reasons! {
     Queued: Waiting,
     /// The Environment of the preview is on its way: see there.
     Deploying: Waiting,
+    /// The Git host takes no more requests of this token now. It is told when it does.
+    GitHostBusy: Waiting,
     /// A stage before this one is closed: see there.
     Pending: Waiting,
     /// Nothing serves: no release was ever verified, or a component has no pod that is available.
@@ -211,6 +224,9 @@ reasons! {
     TooLarge: Refused,
     /// The Environment of the preview waits for a person, or its release failed: see there.
     NotDeployed: Refused,
+    /// The Git host refused what it was told. The preview works all the same. Mend what the message names; it is told again
+    /// when that changes, and every five minutes.
+    GitHostRefused: Refused,
     /// Another Environment publishes the host, or is older and names it. Name another one, or take it out there.
     HostTaken: Refused,
     /// An older Environment has the database. Give each one of its own.
@@ -267,6 +283,9 @@ reasons! {
     ReferenceUnknown: Unknown,
     /// The database did not answer. It is asked again after five seconds, then ever later, after 80 seconds at most.
     DatabaseSilent: Unknown,
+    /// The Git host did not answer. It is told again after five seconds, then ever later, after five minutes at most. The preview
+    /// works all the same.
+    GitHostSilent: Unknown,
     /// The apiserver did not answer, or this version of the controller cannot read the App: the message tells which. It is
     /// tried again.
     NoAnswer: Unknown,

@@ -51,7 +51,7 @@ pub const ACCEPT_DATABASE: &str = "towpath.dev/accept-database";
 /// `<uid of the Environment>.<anything>.<key>`.
 pub const MARK_APPLIED: &str = "towpath.dev/mark-applied";
 /// A person's word on an Environment that is on its way out: its database on a shared server is left, and nobody waits for it.
-/// Value as for [`RETRY`].
+/// On a Preview that is: nobody waits for its Git host. Value as for [`RETRY`].
 pub const LET_GO: &str = "towpath.dev/let-go";
 /// Finalizer of an Environment whose database on a shared server is dropped when it goes.
 pub const FINALIZER: &str = "towpath.dev/database";
@@ -74,6 +74,10 @@ pub const SLEPT: &str = "towpath.dev/slept";
 pub const WAKE: &str = "towpath.dev/wake";
 /// On a Preview: the last [`WAKE`] that was handled, and when. Value as for [`EXTENDED`].
 pub const WOKEN: &str = "towpath.dev/woken";
+/// On a Preview: what its Git host was told last, as JSON.
+pub const ANNOUNCED: &str = "towpath.dev/announced";
+/// Finalizer of a Preview that its Git host shows: it ends there when the Preview goes.
+pub const ANNOUNCEMENT: &str = "towpath.dev/announcement";
 /// A person's label on a Preview: with the value `true` it does not expire.
 pub const KEEP: &str = "towpath.dev/keep";
 /// On what belongs to a preview: the number of its pull request.

@@ -44,6 +44,8 @@ impl Writer<'_> {
             }
             "Preview" => {
                 self.delete_one::<Preview>(name, uid).await?;
+                // What its Git host shows may hold it.
+                self.ctx.caches.preview_triggers.look(&self.place(name));
                 self.ctx
                     .caches
                     .withdrawn(&self.namespace, self.owner.name());

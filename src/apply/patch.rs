@@ -5,9 +5,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
-use super::Writer;
 use super::stop::Stop;
-use crate::api::{Environment, labels};
+use super::{Owner, Writer};
+use crate::api::{Environment, Preview, labels};
 use crate::caches::Kept;
 use crate::error::Verb;
 use crate::plan::{Fact, Key};
@@ -30,7 +30,7 @@ impl Writer<'_> {
             .await
     }
 
-    /// Sets the finalizers of the Environment. Without the last one it is gone.
+    /// Sets the finalizers of the owner. Without the last one it is gone.
     pub(super) async fn hold(
         &self,
         uid: &str,
@@ -39,6 +39,10 @@ impl Writer<'_> {
     ) -> Result<(), Stop> {
         let name = self.owner.name();
         let metadata = json!({"uid": uid, "resourceVersion": version, "finalizers": finalizers});
+        if let Owner::Preview(_) = self.owner {
+            // The watch tells of its end.
+            return self.merge::<Preview>(name, metadata).await;
+        }
         self.merge::<Environment>(name, metadata).await?;
         if self.owner.meta().deletion_timestamp.is_some() && finalizers.is_empty() {
             let shelf = &self.ctx.caches.environments;

@@ -5,6 +5,7 @@ use kube::core::Status;
 
 use crate::api::Reason;
 use crate::error::{Error, Verb};
+use crate::seen::Obstacle;
 
 /// Longest sentence of the apiserver that is passed on, in bytes.
 const LONGEST: usize = 1024;
@@ -16,6 +17,8 @@ pub(super) enum Stop {
     Refused(Reason, String),
     /// The outside did not answer.
     Failed(Error),
+    /// A Git host could not be told.
+    Untold(Obstacle),
     /// What was decided on is not the present state any more.
     Again,
     /// The namespace is on its way out: nothing is made in it any more, whatever is asked.

@@ -229,6 +229,9 @@ fn preview_changed(caches: &Caches, change: &Change<Preview>) {
         caches.preview_triggers.exists(place);
     } else {
         caches.preview_triggers.gone(place);
+    }
+    let leaves = |new: &Arc<Preview>| new.metadata.deletion_timestamp.is_some();
+    if change.new.as_ref().is_none_or(leaves) {
         caches.look_at_queued();
         // Who was refused for its sake is not any more.
         let app = change.old.as_ref().map(|old| old.group());

@@ -2,6 +2,7 @@
 
 pub mod follow;
 pub mod pods;
+pub mod previews;
 pub mod table;
 #[cfg(test)]
 mod tests;
@@ -17,8 +18,8 @@ use serde::de::DeserializeOwned;
 
 use super::cluster::{Cluster, Where};
 use super::exit::{Exit, Failure};
-use super::terminal::Terminal;
-use crate::api::{Environment, labels};
+use super::terminal::{Look, Terminal};
+use crate::api::{Environment, Preview, labels};
 use view::View;
 
 /// Show the Environments of a namespace, or one of them with everything that belongs to it.
@@ -48,20 +49,50 @@ pub(super) async fn run(options: Options, terminal: &mut Terminal) -> Result<Exi
         (None, false) => {
             let api = environments(&cluster, options.all_namespaces);
             let list = cluster.must(api.list(&ListParams::default())).await?;
-            if list.items.is_empty() {
+            let previews = previews_of(&cluster, options.all_namespaces, terminal).await;
+            if list.items.is_empty() && previews.is_empty() {
                 terminal.warn(&nothing(&cluster, options.all_namespaces));
                 return Ok(Exit::Done);
             }
-            let now = Timestamp::now();
-            terminal.say(&table::render(
-                &list.items,
-                options.all_namespaces,
-                now,
-                terminal.look,
-            ))?;
+            let shown = overview(list.items, &previews, options.all_namespaces, terminal.look);
+            terminal.say(&shown)?;
             Ok(Exit::Done)
         }
         (None, true) => follow::all(&cluster, options.all_namespaces, terminal).await,
+    }
+}
+
+/// Environments as a table; those of Previews below these, as trees.
+fn overview(
+    environments: Vec<Environment>,
+    previews: &[Preview],
+    everywhere: bool,
+    look: Look,
+) -> String {
+    let now = Timestamp::now();
+    if previews.is_empty() {
+        return table::render(&environments, everywhere, now, look);
+    }
+    let (alone, owned) = previews::apart(environments, previews);
+    let trees = previews::render(previews, &owned, everywhere, now, look);
+    match alone.is_empty() {
+        true => trees.trim_start_matches('\n').to_owned(),
+        false => table::render(&alone, everywhere, now, look) + &trees,
+    }
+}
+
+/// The Previews of the namespace, or of all. Who may not read them is told so, and sees the rest.
+async fn previews_of(cluster: &Cluster, everywhere: bool, terminal: &mut Terminal) -> Vec<Preview> {
+    let api: Api<Preview> = match everywhere {
+        true => Api::all(cluster.client.clone()),
+        false => Api::namespaced(cluster.client.clone(), &cluster.namespace),
+    };
+    match cluster.ask(api.list(&ListParams::default())).await {
+        Ok(list) => list.items,
+        Err(refusal) => {
+            terminal.warn(&format!("Previews are not shown: {}", refusal.words()));
+            Vec::new()
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! `kubectl towpath preview`: the pull requests that are live.
 
 mod rest;
-mod table;
+pub(super) mod table;
 
 use std::process::{Command, Stdio};
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 use kube::core::ObjectMeta;
 
 use super::Refusals;
+use super::silences::Refused;
 use crate::api::Environment;
 use crate::apply::foreign::Foreign;
 use crate::caches::{Place, locked};
@@ -42,6 +43,8 @@ pub struct Memory {
     pub heard: Mutex<Heard>,
     /// Pull requests of an App that something happened to.
     pub hints: Mutex<BTreeSet<u64>>,
+    /// What its Git host refused.
+    pub refused: Mutex<Refused>,
     /// How often the apiserver refused the same.
     pub refusals: Mutex<Refusals>,
 }

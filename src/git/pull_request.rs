@@ -72,7 +72,7 @@ impl Files {
 }
 
 /// Whether this is the name of a commit, as images and statuses are named by it.
-pub(super) fn is_sha(text: &str) -> bool {
+pub(crate) fn is_sha(text: &str) -> bool {
     text.len() == 40
         && text
             .bytes()

@@ -1,29 +1,59 @@
-//! What a pass over a Preview decides on. All of it is in caches.
+//! What a pass over a Preview decides on. All of it is in caches, or remembered.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use kube::ResourceExt;
 
-use super::controller;
-use crate::api::{Environment, Preview};
-use crate::caches::{Caches, Place};
+use super::{controller, git};
+use crate::api::{App, Environment, Preview};
+use crate::caches::{Caches, Place, locked};
 use crate::context::Context;
-use crate::seen::{KnownPreview, SeenPreview};
+use crate::managed::Managed;
+use crate::seen::{KnownPreview, Obstacle, PutOff, SeenPreview};
 
 /// Everything that a pass over this Preview decides on.
-pub fn preview(preview: &Arc<Preview>, ctx: &Context) -> SeenPreview {
+pub async fn preview(preview: &Arc<Preview>, ctx: &Context) -> SeenPreview {
     let caches = &ctx.caches;
     let namespace = preview.namespace().unwrap_or_default();
+    let app = super::app(&namespace, &preview.spec.app_ref.name, caches);
+    let obstacle = obstacle(preview, super::found(&app), ctx).await;
     SeenPreview {
         now: ctx.now(),
         preview: preview.clone(),
-        app: super::app(&namespace, &preview.spec.app_ref.name, caches),
+        put_off: put_off(preview, super::found(&app), ctx),
+        obstacle,
+        app,
         environment: environment(preview, caches),
         config: ctx.config.clone(),
         previews: known(caches),
         live: live(caches),
     }
+}
+
+/// What keeps the Git host from being told. The Secret of its token is watched as long as the App names a host.
+async fn obstacle(preview: &Preview, app: Option<&App>, ctx: &Context) -> Option<Obstacle> {
+    let user = (Preview::NAME, Place::of(preview));
+    match app.and_then(git::source) {
+        Some(source) => git::host(&user, source, ctx).await.err(),
+        None => {
+            ctx.named.forget(&user);
+            None
+        }
+    }
+}
+
+/// What was tried to tell it.
+fn put_off(preview: &Preview, app: Option<&App>, ctx: &Context) -> Vec<PutOff> {
+    let namespace = preview.namespace().unwrap_or_default();
+    let silence = ctx
+        .silences
+        .of(&Place::new(&namespace, &preview.spec.app_ref.name));
+    let source = app.and_then(git::source);
+    let version = source.and_then(|source| git::version(&namespace, source, ctx));
+    let memory = ctx.memories.at(Preview::NAME, &preview.metadata);
+    let refused = locked(&memory.refused).with(version.as_deref());
+    silence.into_iter().chain(refused).collect()
 }
 
 /// The Environment that a Preview owns.

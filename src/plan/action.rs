@@ -11,7 +11,9 @@ use k8s_openapi::api::networking::v1::{Ingress, NetworkPolicy};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 
 use kube::ResourceExt;
+use kube::core::ObjectMeta;
 
+use super::announcement::Announcement;
 use crate::api::{ConditionType, Environment, Preview};
 use crate::build::http_route::HttpRoute;
 use crate::postgres;
@@ -84,8 +86,10 @@ pub enum Action {
         /// The whole owner references as they shall be.
         owners: Vec<k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference>,
     },
-    /// Merge patch of the finalizers of the Environment, bound to the version that was read.
+    /// Merge patch of the finalizers of the owner, bound to the version that was read.
     Hold {
+        /// Its kind.
+        kind: &'static str,
         /// Its name.
         name: String,
         /// Its uid.
@@ -101,6 +105,8 @@ pub enum Action {
     Drop(postgres::Access, Box<postgres::Unwanted>),
     /// Writes a row into the record beside the data, as the migration role.
     Enter(postgres::Access, postgres::Entry),
+    /// Tells the Git host, and notes on the Preview what it was told. What it was told already is not told again there.
+    Announce(Box<Announcement>),
     /// DELETE with the uid it means, in the background.
     Delete {
         /// Which object.
@@ -121,13 +127,14 @@ impl Key {
 }
 
 impl Action {
-    /// Sets the finalizers of an Environment.
+    /// Sets the finalizers of an Environment or a Preview.
     #[must_use]
-    pub fn hold(environment: &Environment, finalizers: Vec<String>) -> Self {
+    pub fn hold(kind: &'static str, owner: &ObjectMeta, finalizers: Vec<String>) -> Self {
         Self::Hold {
-            name: environment.name_any(),
-            uid: environment.uid().unwrap_or_default(),
-            resource_version: environment.resource_version(),
+            kind,
+            name: owner.name.clone().unwrap_or_default(),
+            uid: owner.uid.clone().unwrap_or_default(),
+            resource_version: owner.resource_version.clone(),
             finalizers,
         }
     }
@@ -157,8 +164,10 @@ impl Action {
             Self::ConfigMap(change) => Key::new("ConfigMap", change.object.name_any()),
             Self::Binding(Hidden(change)) => Key::new("Secret", change.object.name_any()),
             Self::Own { key, .. } | Self::Delete { key, .. } => key.clone(),
-            Self::Hold { name, .. } => Key::new("Environment", name),
-            Self::Provide(..) | Self::Drop(..) | Self::Enter(..) => return None,
+            Self::Hold { kind, name, .. } => Key::new(kind, name),
+            Self::Provide(..) | Self::Drop(..) | Self::Enter(..) | Self::Announce(_) => {
+                return None;
+            }
         };
         Some(key)
     }

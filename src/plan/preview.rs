@@ -1,9 +1,15 @@
 //! Decides for a Preview: whether it may live, and what its Environment is. Pure.
 
 mod accept;
+mod announce;
+mod comment;
 mod deploy;
+mod farewell;
 mod lifetime;
 pub(super) mod queue;
+mod state;
+
+pub use farewell::{is_held, with_way_out};
 
 use super::{Gate, Plan};
 use crate::api::preview::PreviewStatus;
@@ -13,7 +19,7 @@ use crate::seen::SeenPreview;
 /// A step of bringing a preview up; it may add to the plan, and says whether the next step may act.
 type Stage = fn(&SeenPreview, &mut Plan<PreviewStatus>) -> Gate;
 
-/// How a pull request becomes live, in this order.
+/// How a pull request becomes live, in this order. What its Git host is told follows from what they say.
 const STAGES: &[(ConditionType, Stage)] = &[
     (ConditionType::Accepted, accept::accept),
     (ConditionType::Deployed, deploy::deploy),
@@ -22,6 +28,9 @@ const STAGES: &[(ConditionType, Stage)] = &[
 /// Decides what to do for a Preview, and what to say of it.
 #[must_use]
 pub fn plan(seen: &SeenPreview) -> Plan<PreviewStatus> {
+    if is_held(&seen.preview) {
+        return farewell::farewell(seen);
+    }
     let mut plan = Plan::default();
     lifetime::note(seen, &mut plan);
     for &(condition, stage) in STAGES {
@@ -37,6 +46,8 @@ pub fn plan(seen: &SeenPreview) -> Plan<PreviewStatus> {
     plan.ready = deployed
         .filter(|gate| gate.reason == Reason::Asleep)
         .cloned();
+    let gate = announce::announce(seen, &mut plan);
+    plan.gates.push((ConditionType::Announced, gate));
     plan.status = status(seen);
     plan
 }

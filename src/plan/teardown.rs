@@ -118,7 +118,7 @@ fn keep_data(seen: &SeenEnvironment, plan: &mut Plan) {
 fn let_go(seen: &SeenEnvironment, plan: &mut Plan) {
     let mut finalizers = seen.environment.finalizers().to_vec();
     finalizers.retain(|known| known != labels::FINALIZER);
-    let action = Action::hold(&seen.environment, finalizers);
+    let action = Action::hold("Environment", &seen.environment.metadata, finalizers);
     plan.push(ConditionType::DatabaseReady, action);
 }
 

@@ -13,11 +13,12 @@ use crate::apply::standing::Standing;
 use crate::apply::{Acted, Owner, replaced};
 use crate::plan::{Action, Change, Plan, Step};
 use crate::postgres::Failure;
-use crate::seen::Hidden;
+use crate::seen::{Hidden, Obstacle};
 
 /// Why nothing more is sent.
 enum Stop {
     Refused(Reason, String),
+    Untold(Obstacle),
     Again,
 }
 
@@ -50,11 +51,20 @@ impl World {
                     acted.again = true;
                     return acted;
                 }
+                Err(Stop::Untold(obstacle)) => {
+                    acted.untold = Some(obstacle);
+                    return acted;
+                }
                 Err(Stop::Refused(reason, why)) => {
                     acted.refused = Some((step.stage, reason, why));
                     return acted;
                 }
             }
+        }
+        // A controller that ends before it has noted what it told.
+        if let Some(Action::Announce(announcement)) = plan.steps.get(most).map(|step| &step.action)
+        {
+            self.tell_git(announcement);
         }
         acted
     }
@@ -112,8 +122,22 @@ impl World {
                 ..
             } => {
                 let patch = json!({"metadata": {"uid": uid, "finalizers": finalizers}});
-                Ok(self.store.patch::<Environment>(name, &patch).map(drop)?)
+                let done = match owner {
+                    Owner::Environment(_) => {
+                        self.store.patch::<Environment>(name, &patch).map(drop)
+                    }
+                    Owner::Preview(_) => self.store.patch::<Preview>(name, &patch).map(drop),
+                    Owner::App(_) => Ok(()),
+                };
+                Ok(done?)
             }
+            Action::Announce(announcement) => match owner {
+                Owner::Preview(preview) => match self.announce(preview, announcement)? {
+                    Some(obstacle) => Err(Stop::Untold(obstacle)),
+                    None => Ok(()),
+                },
+                Owner::Environment(_) | Owner::App(_) => Ok(()),
+            },
             Action::Drop(access, unwanted) => {
                 let done = self.databases.remove(&self.store, access, unwanted);
                 self.changed_database(owner, done)

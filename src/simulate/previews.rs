@@ -10,6 +10,7 @@ use crate::api::preview::PreviewStatus;
 use crate::api::{App, Environment, Preview};
 use crate::apply::Acted;
 use crate::observe::controller;
+use crate::observe::git::source;
 use crate::plan::{self, Plan};
 use crate::seen::{KnownPreview, Seen, SeenPreview};
 use crate::status;
@@ -34,7 +35,7 @@ impl World {
     /// A pass whose controller ends after so many writes, if there are as many, and tells nothing then.
     pub fn pass_preview_cut(&mut self, name: &str, most: usize) -> Option<PreviewPass> {
         let preview: Arc<Preview> = self.store.get(name)?;
-        if preview.metadata.deletion_timestamp.is_some() {
+        if preview.metadata.deletion_timestamp.is_some() && !plan::preview::is_held(&preview) {
             return None;
         }
         let seen = self.see_preview(&preview);
@@ -76,6 +77,8 @@ impl World {
         SeenPreview {
             now: self.store.now,
             preview: preview.clone(),
+            obstacle: self.git_obstacle(app.as_deref().and_then(source)),
+            put_off: self.shown.put_off.clone(),
             app: app.map_or(Seen::Missing, Seen::Found),
             environment: self.environment_of(preview),
             config: self.config.clone(),

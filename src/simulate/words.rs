@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::store::value;
 use crate::api::labels;
 use crate::caches::Kept;
+use crate::plan::announcement::Piece;
 use crate::plan::{Action, Change, Fact, Step};
 use crate::seen::{Hidden, SeenEnvironment};
 
@@ -24,6 +25,14 @@ pub fn of_preview(step: &Step) -> String {
             let verb = change.live.as_ref().map_or("make", |_| "change");
             format!("{verb} Preview {}", change.object.name_any())
         }
+        Action::Announce(announcement) => {
+            let pieces = announcement.pieces.iter().map(Piece::name);
+            let pieces: Vec<_> = pieces.collect();
+            format!("tell the Git host: {}", pieces.join(", "))
+        }
+        Action::Hold {
+            kind, finalizers, ..
+        } => held(kind, finalizers),
         action => action.key().map_or_else(String::new, |key| {
             format!("delete {} {}", key.kind, key.name)
         }),
@@ -39,7 +48,9 @@ pub fn step(step: &Step, seen: &SeenEnvironment) -> String {
             let facts = facts(object.annotations().keys());
             format!("decide ControllerRevision {}{facts}", object.name_any())
         }
-        Action::Note(_) | Action::Environment(_) | Action::Preview(_) => of_preview(step),
+        Action::Note(_) | Action::Environment(_) | Action::Preview(_) | Action::Announce(_) => {
+            of_preview(step)
+        }
         Action::Record(Fact {
             name, annotations, ..
         }) => {
@@ -116,10 +127,9 @@ pub fn step(step: &Step, seen: &SeenEnvironment) -> String {
                 format!("drop database '{}', which nothing uses", names.join("', '"))
             }
         },
-        Action::Hold { finalizers, .. } => match finalizers.is_empty() {
-            true => "let the Environment go".to_owned(),
-            false => format!("hold the Environment by {}", finalizers.join(", ")),
-        },
+        Action::Hold {
+            kind, finalizers, ..
+        } => held(kind, finalizers),
         Action::Enter(_, entry) => {
             format!(
                 "enter '{}' into the database's record: {:?}",
@@ -127,6 +137,13 @@ pub fn step(step: &Step, seen: &SeenEnvironment) -> String {
             )
         }
         Action::Delete { key, .. } => format!("delete {} {}", key.kind, key.name),
+    }
+}
+
+fn held(kind: &str, finalizers: &[String]) -> String {
+    match finalizers.is_empty() {
+        true => format!("let the {kind} go"),
+        false => format!("hold the {kind} by {}", finalizers.join(", ")),
     }
 }
 

@@ -12,6 +12,7 @@ use super::effect::Effect;
 use super::git::Hosted;
 use super::script::{Build, Script};
 use super::see::Memory;
+use super::shown::Shown;
 use super::store::Store;
 use crate::api::Environment;
 use crate::api::environment::EnvironmentStatus;
@@ -53,6 +54,8 @@ pub struct World {
     pub unreadable: BTreeMap<String, String>,
     /// What the apiserver refuses: a kind, the beginning of a name, and why.
     pub refuses: Vec<(String, String, String)>,
+    /// What Git hosts show of previews.
+    pub shown: Shown,
     /// What the controller remembers.
     pub(super) memories: BTreeMap<String, Memory>,
     /// What the controller remembers of the host, by App.
@@ -101,6 +104,7 @@ impl World {
             hosted: None,
             unreadable: BTreeMap::new(),
             refuses: Vec::new(),
+            shown: Shown::default(),
             memories: BTreeMap::new(),
             heard: BTreeMap::new(),
             hash_key: HashKey::new(b"simulated"),
@@ -184,6 +188,7 @@ impl World {
     /// A new controller takes over, which remembers nothing.
     pub fn forget(&mut self) {
         self.memories.clear();
+        self.shown.put_off.clear();
         self.heard.clear();
     }
 

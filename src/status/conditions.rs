@@ -81,12 +81,13 @@ pub(super) fn same<S: Status>(one: &S, other: &S) -> bool {
 fn ready<K: Managed>(plan: &Plan<K::Status>, gates: &Gates) -> Option<Gate> {
     let closed = gates
         .iter()
-        .find(|(_, gate)| gate.reason.class() != Class::Open);
+        .find(|(stage, gate)| stage.counts() && gate.reason.class() != Class::Open);
     if let Some((_, gate)) = closed {
         return Some(gate.clone());
     }
     let reached = |stage: &ConditionType| gates.iter().any(|(known, _)| known == stage);
-    let next = K::STAGES.iter().find(|stage| !reached(stage));
+    let mut stages = K::STAGES.iter().filter(|stage| stage.counts());
+    let next = stages.find(|stage| !reached(stage));
     match (gates.last(), next) {
         (None, _) => None,
         (Some(_), Some(next)) => Some(pending(&format!("{} is judged next", next.as_str()))),

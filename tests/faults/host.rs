@@ -12,6 +12,7 @@ use towpath::simulate::Hosted;
 
 use crate::database;
 use crate::run::Run;
+use crate::shown::Shown;
 
 /// The client of the host.
 #[derive(Clone)]
@@ -33,6 +34,11 @@ impl GitHosts for Client {
 impl Client {
     async fn ask<T>(&self, what: &str, answer: impl FnOnce(&Hosted) -> T) -> Result<T, Failure> {
         let asked = database::ask(&self.run, what, |inner| answer(&inner.hosted)).await;
+        asked.ok_or_else(|| Failure::Silent("the connection was reset".to_owned()))
+    }
+
+    async fn tell(&self, what: &str, show: impl FnOnce(&mut Shown)) -> Result<(), Failure> {
+        let asked = database::ask(&self.run, what, |inner| show(&mut inner.shown)).await;
         asked.ok_or_else(|| Failure::Silent("the connection was reset".to_owned()))
     }
 }
@@ -68,26 +74,40 @@ impl GitHost for Client {
             .await
     }
 
-    async fn set_status(&self, _: &Repository, _: &Head, _: &CommitStatus) -> Result<(), Failure> {
-        self.ask("git status", |_| ()).await
+    async fn set_status(
+        &self,
+        _: &Repository,
+        head: &Head,
+        status: &CommitStatus,
+    ) -> Result<(), Failure> {
+        self.tell("git status", |shown| shown.status(head, status))
+            .await
     }
 
-    async fn set_deployment(&self, _: &Repository, _: &str, _: &Deployment) -> Result<(), Failure> {
-        self.ask("git deployment", |_| ()).await
+    async fn set_deployment(
+        &self,
+        _: &Repository,
+        sha: &str,
+        deployment: &Deployment,
+    ) -> Result<(), Failure> {
+        self.tell("git deployment", |shown| shown.deployment(sha, deployment))
+            .await
     }
 
     async fn end_deployments(
         &self,
         _: &Repository,
-        _: Option<&str>,
+        but: Option<&str>,
         _: &str,
         _: &str,
     ) -> Result<(), Failure> {
-        self.ask("git end of deployments", |_| ()).await
+        self.tell("git end of deployments", |shown| shown.end(but))
+            .await
     }
 
-    async fn set_comment(&self, _: &Repository, _: u64, _: &Comment) -> Result<(), Failure> {
-        self.ask("git comment", |_| ()).await
+    async fn set_comment(&self, _: &Repository, _: u64, comment: &Comment) -> Result<(), Failure> {
+        self.tell("git comment", |shown| shown.comment(comment))
+            .await
     }
 
     fn rate_limit(&self) -> Option<RateLimit> {

@@ -10,6 +10,7 @@ mod host;
 mod oracle;
 mod run;
 mod scenario;
+mod shown;
 mod store;
 #[path = "../support/mod.rs"]
 mod support;
@@ -304,6 +305,16 @@ fn a_deletion_and_a_return() {
 #[test]
 fn a_pull_request_is_opened() {
     every_request_goes_wrong_once(&scenario::OPENED);
+}
+
+#[test]
+fn an_announced_pull_request_is_opened() {
+    every_request_goes_wrong_once(&scenario::ANNOUNCED);
+}
+
+#[test]
+fn an_announced_pull_request_is_closed() {
+    every_request_goes_wrong_once(&scenario::ANNOUNCED_CLOSED);
 }
 
 #[test]

@@ -7,10 +7,13 @@ use base64::Engine;
 use serde_json::{Value, json};
 
 use crate::database::Data;
+use crate::run::Inner;
 use crate::store::{Store, list, noted, text};
 
 const SECRETS: &str = "towpath.dev/secrets";
-const TIMES: [&str; 5] = [
+// What a Git host was told says when the preview expires.
+const TIMES: [&str; 6] = [
+    "towpath.dev/announced",
     "towpath.dev/pushed",
     "towpath.dev/entered",
     "towpath.dev/verified",
@@ -19,7 +22,8 @@ const TIMES: [&str; 5] = [
 ];
 
 /// The end of a run, in words that are the same in every run that went as it should.
-pub fn end(namespace: &str, start: &Store, store: &Store, data: &Data) -> String {
+pub fn end(namespace: &str, start: &Store, inner: &Inner) -> String {
+    let (store, data) = (&inner.store, &inner.data);
     let passwords = passwords(store);
     let mut text = String::new();
     for (key, object) in store.objects() {
@@ -49,6 +53,10 @@ pub fn end(namespace: &str, start: &Store, store: &Store, data: &Data) -> String
     for (name, comment) in data.servers.shared.comments() {
         let whose = said(&format!("{name}: {comment}"), namespace, store);
         let _ = writeln!(text, "{whose}");
+    }
+    let _ = writeln!(text, "== shown by the Git host");
+    for line in inner.shown.lines() {
+        let _ = writeln!(text, "{}", said(&line, namespace, store));
     }
     let _ = writeln!(text, "== migrations that ran: {}", data.schema.join(", "));
     text

@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 use towpath::api::{App, Environment, Preview};
 use towpath::caches::{self, Caches, Kept, NameOf, Named, Place, Scope, Shelf};
 use towpath::config::{Config, Git, GitProvider, PostgresServer, RegistryConfig};
-use towpath::context::{Context, Failures, HashKey, Memories, Subject};
+use towpath::context::{Context, Failures, HashKey, Memories, Silences, Subject};
 use towpath::git::webhook::Hint;
 use towpath::git::{Hints, Repository};
 use towpath::hints::Leading;
@@ -35,6 +35,7 @@ use crate::database::{self, Data};
 use crate::host;
 use crate::oracle;
 use crate::scenario::{self, Act, Scenario, When};
+use crate::shown::Shown;
 use crate::store::{self, Key, Kind, Target, noted, text};
 use crate::ticks;
 use crate::wire::{self, Mode};
@@ -83,6 +84,8 @@ pub struct Inner {
     pub store: store::Store,
     /// The database.
     pub data: Data,
+    /// What the Git host shows.
+    pub shown: Shown,
     /// The repository on the Git host.
     pub hosted: Hosted,
     /// The requests since the controller was watched.
@@ -187,7 +190,7 @@ pub async fn run(
     stage.check_store().await;
     let inner = run.locked();
     Outcome {
-        end: oracle::end(&run.namespace, &start, &inner.store, &inner.data),
+        end: oracle::end(&run.namespace, &start, &inner),
         requests: inner.requests.clone(),
         broken: inner.broken.clone(),
         took,
@@ -244,6 +247,7 @@ impl Process {
             metrics,
             memories: Memories::default(),
             failures: Failures::default(),
+            silences: Silences::default(),
             caches,
         };
         let ctx = Arc::new(ctx);

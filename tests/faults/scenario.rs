@@ -234,6 +234,43 @@ fn source() -> Vec<(&'static str, Value)> {
     objects
 }
 
+/// A pull request is opened, and its Git host shows how it is.
+pub const ANNOUNCED: Scenario = Scenario {
+    name: "announced",
+    before: announced,
+    from_rest: false,
+    acts: Vec::new,
+    forgets_the_record: false,
+};
+
+/// It is closed: what the host shows of it ends, and nothing is left.
+pub const ANNOUNCED_CLOSED: Scenario = at_rest("announced-closed", announced, || {
+    vec![(When::Now, Act::Delete("Preview", "shop"))]
+});
+
+/// An App whose pull requests are at GitHub, with the token of that.
+fn announced() -> Vec<(&'static str, Value)> {
+    let mut objects = pull_request();
+    for (kind, object) in &mut objects {
+        match *kind {
+            "App" => {
+                object["spec"]["preview"]["source"] = json!({
+                    "provider": "GitHub",
+                    "repository": "acme/shop",
+                    "secretRef": {"name": "git-token"},
+                    "image": "registry.example.com/shop:{sha}",
+                    "comment": true,
+                });
+            }
+            "Preview" => object["spec"]["release"]["commit"] = json!({"sha": "1".repeat(40)}),
+            _ => {}
+        }
+    }
+    let token = json!({"metadata": {"name": "git-token"}, "stringData": {"token": "ghp_secret"}});
+    objects.push(("Secret", token));
+    objects
+}
+
 /// An App with previews, one of which is wanted.
 fn pull_request() -> Vec<(&'static str, Value)> {
     let mut app = app(false);

@@ -1,6 +1,7 @@
 //! Plays a scene: in the default order, or in a random one.
 
 use kube::ResourceExt;
+use towpath::plan::Action;
 use towpath::simulate::{Pass, Story, World};
 
 use crate::invariants::Watcher;
@@ -183,7 +184,8 @@ impl<'a> Stage<'a> {
                 continue;
             };
             self.story.preview(&self.world, &name, &pass);
-            let again = pass.acted.again || pass.acted.refused.is_some();
+            let acted = &pass.acted;
+            let again = acted.again || acted.refused.is_some() || acted.untold.is_some();
             let again = again.then(|| self.world.store.now + jiff::SignedDuration::from_secs(10));
             self.look_at = [self.look_at, pass.plan.next, again]
                 .into_iter()
@@ -267,7 +269,11 @@ impl<'a> Stage<'a> {
                     "Preview" => self.world.pass_preview(&name).map(|pass| pass.plan.steps),
                     _ => self.world.pass(&name).map(|pass| pass.plan.steps),
                 };
-                let steps = steps.unwrap_or_default();
+                let mut steps = steps.unwrap_or_default();
+                // What a Git host does not take, a new controller tries again.
+                if self.world.shown.silent || !self.world.shown.refuses.is_empty() {
+                    steps.retain(|step| !matches!(step.action, Action::Announce(_)));
+                }
                 assert!(
                     steps.is_empty(),
                     "at rest nothing is written, but {steps:?}\n{}",

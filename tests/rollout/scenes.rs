@@ -1,5 +1,6 @@
 //! The scenes.
 
+mod announced;
 mod configuration;
 mod databases;
 mod failures;

@@ -18,7 +18,7 @@ use towpath::api::{ConditionType, Environment};
 use towpath::apply::{self, Acted};
 use towpath::caches::{self, Caches, Named, Scope};
 use towpath::config::Config;
-use towpath::context::{Context, Failures, HashKey, Memories};
+use towpath::context::{Context, Failures, HashKey, Memories, Silences};
 use towpath::git::Hosts;
 use towpath::lease::Held;
 use towpath::metrics::Metrics;
@@ -71,6 +71,7 @@ impl World {
             metrics,
             memories: Memories::default(),
             failures: Failures::default(),
+            silences: Silences::default(),
         };
         Self {
             client,

@@ -5,8 +5,10 @@ use std::{env, fs};
 
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
+use serde_json::json;
 
-use super::{table, tree, view::View};
+use super::{previews, table, tree, view::View};
+use crate::api::Preview;
 use crate::cli::terminal::Look;
 use crate::cli::{history, yaml};
 
@@ -103,6 +105,57 @@ fn the_table_is_as_it_was() {
     check(
         "table.txt",
         &table::render(&environments, true, now(), UNICODE),
+    );
+}
+
+#[test]
+fn previews_stand_above_their_environments() {
+    let preview = |number: i64, reason: &str, status: &str| -> Preview {
+        let condition = |type_: &str, reason: &str, status: &str| {
+            json!({
+                "type": type_, "status": status, "reason": reason, "message": "as it says",
+                "lastTransitionTime": "2026-11-21T11:00:00Z",
+            })
+        };
+        let conditions = [
+            condition("Ready", reason, status),
+            condition("Announced", "GitHostRefused", "False"),
+        ];
+        serde_json::from_value(json!({
+            "metadata": {"namespace": "previews", "name": format!("shop-pr-{number}"), "uid": format!("uid-{number}")},
+            "spec": {"appRef": {"name": "shop"}, "pullRequest": {"number": number}, "release": {"image": "shop:1"}},
+            "status": {
+                "url": format!("http://shop-pr-{number}.localhost"), "expiresTime": "2026-11-23T12:00:00Z",
+                "conditions": conditions,
+            },
+        }))
+        .expect("a Preview")
+    };
+    let owned = |case: &str, number: i64| {
+        let mut environment = view(case).environment;
+        let owner = json!({
+            "apiVersion": "towpath.dev/v1alpha1", "kind": "Preview", "name": "p", "uid": format!("uid-{number}"),
+            "controller": true,
+        });
+        environment.metadata.name = Some(format!("shop-pr-{number}"));
+        environment.metadata.owner_references =
+            Some(vec![serde_json::from_value(owner).expect("an owner")]);
+        environment
+    };
+    let previews = [
+        preview(12, "NotDeployed", "False"),
+        preview(7, "Ready", "True"),
+    ];
+    let environments = vec![
+        owned("migration-failed", 12),
+        view("new").environment,
+        owned("rolled-back", 7),
+    ];
+    let (alone, owned) = previews::apart(environments, &previews);
+    assert_eq!((alone.len(), owned.len()), (1, 2));
+    check(
+        "previews.txt",
+        &previews::render(&previews, &owned, false, now(), UNICODE),
     );
 }
 

@@ -39,7 +39,9 @@ impl Write {
 pub(super) fn of(step: &Step, seen: &SeenEnvironment, newest: Option<&Revision>) -> Option<Write> {
     let children = &seen.children;
     let (line, details) = match &step.action {
-        Action::Record(_) | Action::Note(_) | Action::Enter(..) => return None,
+        Action::Record(_) | Action::Note(_) | Action::Announce(_) | Action::Enter(..) => {
+            return None;
+        }
         Action::Environment(change) => (
             format!("create Environment {}", change.object.name_any()),
             Vec::new(),
@@ -117,12 +119,12 @@ pub(super) fn of(step: &Step, seen: &SeenEnvironment, newest: Option<&Revision>)
             Vec::new(),
         ),
         Action::Hold {
-            name, finalizers, ..
+            kind,
+            name,
+            finalizers,
+            ..
         } => (
-            format!(
-                "patch Environment {name}: finalizers {}",
-                finalizers.join(", ")
-            ),
+            format!("patch {kind} {name}: finalizers {}", finalizers.join(", ")),
             Vec::new(),
         ),
         Action::Delete { key, .. } => (format!("delete {} {}", key.kind, key.name), Vec::new()),

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 
-use crate::api::{ConditionType, Preview};
+use crate::api::{ConditionType, Preview, Reason};
 use crate::cli::get::view::created;
 use crate::cli::paint::{Cell, Sign, rows};
 use crate::cli::terminal::Look;
@@ -34,7 +34,53 @@ pub fn render(previews: &[Preview], with_namespace: bool, now: Timestamp, look: 
     if !with_namespace {
         table.iter_mut().for_each(|row| drop(row.remove(0)));
     }
-    rows(&table, look).join("\n") + "\n"
+    let mut lines = rows(&table, look);
+    lines.extend(previews.iter().filter_map(unannounced));
+    lines.join("\n") + "\n"
+}
+
+/// Why a Git host does not show a preview that it should show.
+fn unannounced(preview: &Preview) -> Option<String> {
+    let announced = condition(preview, ConditionType::Announced)?;
+    let waits = announced.reason == Reason::Pending.as_str();
+    (announced.status != "True" && !waits).then(|| {
+        let (name, reason) = (preview.name_any(), &announced.reason);
+        let why = format!("{name} is not announced: {reason}: {}", announced.message);
+        text::line(&why, 300)
+    })
+}
+
+/// A preview in a line of a tree.
+#[must_use]
+pub fn words(preview: &Preview, now: Timestamp, look: Look) -> Vec<Cell> {
+    let status = preview.status.as_ref();
+    let (sign, reason) = match condition(preview, ConditionType::Ready) {
+        Some(ready) => (
+            Sign::of(&ready.status, &ready.reason),
+            ready.reason.as_str(),
+        ),
+        None => (Sign::Unknown, "nothing is said yet"),
+    };
+    let announced = condition(preview, ConditionType::Announced);
+    let unannounced = announced.filter(|_| unannounced(preview).is_some());
+    let url = status.and_then(|status| status.url.clone());
+    let ends = match expires(preview, now) {
+        ends if ends.starts_with("in ") => format!("expires {ends}"),
+        ends if ends == "never" => "does not expire".to_owned(),
+        ends => ends,
+    };
+    let mut cells = vec![
+        Cell::plain(format!("#{}", preview.spec.pull_request.number)),
+        Cell::plain(preview.name_any()),
+        Cell::signed(sign, reason, look),
+        Cell::plain(url.unwrap_or_default()),
+        Cell::plain(ends),
+    ];
+    cells.extend(unannounced.map(|announced| {
+        let sign = Sign::of(&announced.status, &announced.reason);
+        Cell::coloured(sign, format!("not announced: {}", announced.reason))
+    }));
+    cells
 }
 
 /// A condition of a Preview.
@@ -143,5 +189,33 @@ mod tests {
         assert_eq!(lines[1][6], "never");
         assert_eq!(lines[2][6], "expired");
         assert_eq!(lines[3][6..8], ["in", "47h"], "{table}");
+        assert_eq!(lines.len(), 4);
+    }
+
+    #[test]
+    fn what_a_git_host_does_not_show_is_told_below() {
+        let mut silent = preview(7, None);
+        let announced = json!({
+            "type": "Announced", "status": "Unknown", "reason": "GitHostSilent", "message": "github.com gave no answer",
+            "lastTransitionTime": "2026-01-01T00:00:00Z",
+        });
+        let status = silent.status.as_mut().unwrap();
+        status
+            .conditions
+            .push(serde_json::from_value(announced).unwrap());
+        let look = Look::default();
+        let now = "2026-01-01T01:00:00Z".parse().unwrap();
+        let table = render(&[silent.clone()], false, now, look);
+        let last = table.lines().last().unwrap();
+        assert_eq!(
+            last,
+            "shop-pr-7 is not announced: GitHostSilent: github.com gave no answer"
+        );
+        let words = words(&silent, now, look);
+        let line = crate::cli::paint::rows(&[words], look).join("");
+        assert!(
+            line.contains("does not expire") && line.ends_with("not announced: GitHostSilent"),
+            "{line}"
+        );
     }
 }

@@ -57,7 +57,10 @@ fn hold(seen: &SeenEnvironment, plan: &mut Plan) {
         true => finalizers.push(labels::FINALIZER.to_owned()),
         false => finalizers.retain(|known| !is_ours(known)),
     }
-    plan.push(STAGE, Action::hold(environment, finalizers));
+    plan.push(
+        STAGE,
+        Action::hold("Environment", &environment.metadata, finalizers),
+    );
 }
 
 /// The name of the database: the one that it got when it was made, also for an earlier Environment of this name. The comment

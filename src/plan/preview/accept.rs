@@ -2,11 +2,11 @@
 
 use kube::ResourceExt;
 
-use super::{lifetime, queue};
+use super::{farewell, lifetime, queue};
 use crate::api::preview::PreviewStatus;
 use crate::api::template::Forks;
-use crate::api::{App, ConditionType, Reason};
-use crate::plan::{Action, Gate, Key, Plan};
+use crate::api::{App, Reason};
+use crate::plan::{Gate, Plan};
 use crate::seen::{Seen, SeenPreview};
 
 /// Lets a preview live, or says what it waits for. One whose time is over loses its Environment, and stays.
@@ -32,7 +32,8 @@ fn over(seen: &SeenPreview, plan: &mut Plan<PreviewStatus>) -> Option<Gate> {
         });
         return None;
     }
-    clear(seen, plan);
+    // Itself stays, so that nobody makes it again in a loop.
+    farewell::clear(seen, plan);
     let message = "The time to live is over: a push, or `kubectl towpath preview extend`, makes the preview anew";
     Some(Gate::new(Reason::Expired, message))
 }
@@ -46,7 +47,7 @@ fn denied(seen: &SeenPreview, plan: &mut Plan<PreviewStatus>) -> Option<Gate> {
     if !seen.preview.spec.pull_request.fork || template.forks != Forks::Deny {
         return None;
     }
-    clear(seen, plan);
+    farewell::clear(seen, plan);
     let message = format!(
         "The pull request comes from a fork, and preview.forks of App '{}' is Deny",
         app.name_any()
@@ -142,15 +143,4 @@ fn queued(waiting: &queue::Waiting, seen: &SeenPreview) -> String {
     format!(
         "Place {place} in the queue: {live} previews of {whose} are live, and at most {most} may be"
     )
-}
-
-/// What the preview had goes; itself stays, so that nobody makes it again in a loop.
-fn clear(seen: &SeenPreview, plan: &mut Plan<PreviewStatus>) {
-    let live = seen.environment.as_ref();
-    let live = live.filter(|live| live.metadata.deletion_timestamp.is_none());
-    if let Some(environment) = live {
-        let key = Key::new("Environment", environment.name_any());
-        let uid = environment.uid().unwrap_or_default();
-        plan.push(ConditionType::Accepted, Action::Delete { key, uid });
-    }
 }

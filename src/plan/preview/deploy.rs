@@ -1,7 +1,7 @@
 //! `Deployed`: the Environment of the preview is what it shall be, and Ready.
 
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::ResourceExt;
 
 use super::lifetime;
@@ -86,14 +86,7 @@ fn said(seen: &SeenPreview, word: &str, kept: &str) -> Option<Time> {
 
 /// What the Environment says of itself.
 fn judge(environment: &Environment) -> Gate {
-    let status = environment.status.as_ref();
-    let told = status.filter(|told| told.observed_generation == environment.metadata.generation);
-    let mut conditions = told.into_iter().flat_map(|told| &told.conditions);
-    let ready = conditions.find(|known| {
-        known.type_ == ConditionType::Ready.as_str()
-            && known.observed_generation == environment.metadata.generation
-    });
-    let Some(ready) = ready else {
+    let Some(ready) = ready(environment) else {
         return Gate::new(Reason::Deploying, "The Environment is on its way");
     };
     if ready.status == "True" && ready.reason == Reason::Asleep.as_str() {
@@ -105,14 +98,26 @@ fn judge(environment: &Environment) -> Gate {
     if ready.reason == Reason::WaitingForImage.as_str() {
         return Gate::new(Reason::WaitingForImage, ready.message.clone());
     }
-    let class = Reason::ALL.iter();
-    let class = class
-        .into_iter()
-        .find(|(reason, ..)| reason.as_str() == ready.reason)
-        .map(|(_, class, _)| *class);
-    let reason = match class {
+    let reason = match known(&ready.reason).map(Reason::class) {
         Some(Class::Refused | Class::Failed) => Reason::NotDeployed,
         _ => Reason::Deploying,
     };
     Gate::new(reason, format!("{}: {}", ready.reason, ready.message))
+}
+
+/// Whether the Environment is ready, if it has said so of its present spec.
+pub(super) fn ready(environment: &Environment) -> Option<&Condition> {
+    let status = environment.status.as_ref();
+    let told = status.filter(|told| told.observed_generation == environment.metadata.generation);
+    let mut conditions = told.into_iter().flat_map(|told| &told.conditions);
+    conditions.find(|known| {
+        known.type_ == ConditionType::Ready.as_str()
+            && known.observed_generation == environment.metadata.generation
+    })
+}
+
+/// The reason of this name.
+pub(super) fn known(name: &str) -> Option<Reason> {
+    let mut all = Reason::ALL.iter().map(|(reason, ..)| *reason);
+    all.find(|reason| reason.as_str() == name)
 }

@@ -114,7 +114,7 @@ fn noted(preview: &Preview, annotation: &str, of: &str) -> Option<Timestamp> {
 }
 
 /// What tells one release from another: author and message of its commit do not.
-fn release(preview: &Preview) -> String {
+pub(super) fn release(preview: &Preview) -> String {
     let mut release = preview.spec.release.clone();
     if let Some(commit) = &mut release.commit {
         commit.author = None;

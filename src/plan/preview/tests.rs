@@ -1,3 +1,5 @@
+mod announced;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -69,6 +71,8 @@ fn seen(previews: &[Preview], live: &[i64], template: &Value) -> SeenPreview {
         config: Arc::new(Config::default()),
         previews: known.collect(),
         live: BTreeMap::from([(("previews".to_owned(), "shop".to_owned()), live.len())]),
+        obstacle: None,
+        put_off: Vec::new(),
     }
 }
 

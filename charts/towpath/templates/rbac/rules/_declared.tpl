@@ -1,5 +1,6 @@
 {{- /* What people declare is read; its spec is never written, because Git may own it. Environments that Previews own and Previews
-of pull requests are made here, and what became known of a Preview is noted in its annotations. */ -}}
+of pull requests are made here, what became known of a Preview is noted in its annotations, and a finalizer holds it until its
+Git host was told. */ -}}
 {{- define "towpath.rules.declared" -}}
 - apiGroups: [towpath.dev]
   resources: [towpathapps]
