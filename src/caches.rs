@@ -334,6 +334,13 @@ impl Caches {
         }
     }
 
+    /// A Preview was deleted here: its App makes it anew if it shall be there, and another one may take its place.
+    pub fn closed(&self, preview: &Preview) {
+        let (namespace, app) = (Place::of(preview).namespace, &preview.spec.app_ref.name);
+        self.withdrawn(&namespace, app);
+        self.app_triggers.look(&Place::new(namespace, app));
+    }
+
     /// An Environment was deleted here, perhaps one of a Preview: that has its name. No watch tells of it any more.
     pub fn cleared(&self, place: &Place) {
         if let Some(preview) = self.previews.get(place) {

@@ -39,15 +39,24 @@ impl Writer<'_> {
     ) -> Result<(), Stop> {
         let name = self.owner.name();
         let metadata = json!({"uid": uid, "resourceVersion": version, "finalizers": finalizers});
-        if let Owner::Preview(_) = self.owner {
-            // The watch tells of its end.
-            return self.merge::<Preview>(name, metadata).await;
-        }
-        self.merge::<Environment>(name, metadata).await?;
-        if self.owner.meta().deletion_timestamp.is_some() && finalizers.is_empty() {
-            let shelf = &self.ctx.caches.environments;
-            shelf.deleted(&self.place(name), uid);
-            self.ctx.caches.cleared(&self.place(name));
+        let ends = self.owner.meta().deletion_timestamp.is_some() && finalizers.is_empty();
+        let caches = &self.ctx.caches;
+        match self.owner {
+            Owner::Preview(preview) => {
+                self.merge::<Preview>(name, metadata).await?;
+                if ends {
+                    // The watch may have told of its end before the answer was here.
+                    caches.previews.deleted(&self.place(name), uid);
+                    caches.closed(preview);
+                }
+            }
+            _ => {
+                self.merge::<Environment>(name, metadata).await?;
+                if ends {
+                    caches.environments.deleted(&self.place(name), uid);
+                    caches.cleared(&self.place(name));
+                }
+            }
         }
         Ok(())
     }

@@ -154,6 +154,10 @@ impl Asking<'_> {
     /// Asks everything that is due.
     async fn all(&self, hints: &BTreeSet<u64>, heard: &mut Heard) {
         let begun = (self.clock)();
+        if hints.is_empty() && heard.is_hindered() && !heard.is_due(begun) {
+            // A pass for another reason asks nothing, and so it has no better news.
+            return;
+        }
         let outcome = self.list_or_hints(hints, heard, begun).await;
         let outcome = match outcome {
             Ok(()) => self.single(heard).await,

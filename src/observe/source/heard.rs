@@ -59,6 +59,11 @@ impl Heard {
         self.due.is_none_or(|due| due <= now)
     }
 
+    /// Whether the host did not answer when it was asked last.
+    pub(crate) fn is_hindered(&self) -> bool {
+        self.hindrance.is_some()
+    }
+
     /// The whole list is due at this time.
     pub(crate) fn ask_at(&mut self, at: Timestamp) {
         self.due = Some(at);
@@ -181,6 +186,16 @@ fn number(told: &PullRequest) -> Option<i64> {
 mod tests {
     use super::*;
     use crate::git::Head;
+
+    #[test]
+    fn no_answer_is_told_until_there_is_one() {
+        let mut heard = Heard::default();
+        heard.ask_at(at(10));
+        heard.fail(Failure::Silent("it gave no answer".to_owned()));
+        assert!(heard.is_hindered() && !heard.is_due(at(5)));
+        heard.done();
+        assert!(!heard.is_hindered());
+    }
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
