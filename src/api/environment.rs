@@ -129,11 +129,19 @@ pub struct Sleep {
     pub after_seconds: i32,
     /// When a person last sent it to sleep.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("maxLength" = 64))]
+    #[schemars(
+        with = "Option<String>",
+        length(max = 64),
+        regex(pattern = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]+)?Z$")
+    )]
     pub slept_time: Option<Time>,
     /// When a person last woke it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("maxLength" = 64))]
+    #[schemars(
+        with = "Option<String>",
+        length(max = 64),
+        regex(pattern = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]+)?Z$")
+    )]
     pub woken_time: Option<Time>,
 }
 
