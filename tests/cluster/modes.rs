@@ -126,6 +126,13 @@ fn install(place: &Place, image: &str) {
     ] {
         helm.args(["--set", &value]);
     }
+    // The secret of the local Git host is beside the main controller only.
+    helm.args([
+        "--set-json",
+        "config.git.hosts=[]",
+        "--set",
+        "webhooks.enabled=false",
+    ]);
     command::run(&mut helm).expect("the chart is installed");
 }
 
