@@ -8,6 +8,7 @@ use std::time::Duration;
 use kube::ResourceExt;
 use tokio_util::sync::CancellationToken;
 
+use crate::caches::Place;
 use crate::config::PostgresServer;
 use crate::context::Context;
 use crate::observe::server;
@@ -47,14 +48,24 @@ pub async fn one(
 ) -> Result<(), Failure> {
     let admin = server::access(known, ctx).await?;
     let cluster = ctx.config.cluster_id.as_deref().unwrap_or_default();
-    let found = orphans::find(&admin, cluster).await?;
+    let mut found = orphans::find(&admin, cluster).await?;
+    // Who cannot be read is there all the same.
+    found.retain(|orphan| {
+        let owner = Place::new(&orphan.owner.namespace, &orphan.owner.name);
+        ctx.caches.environments.unreadable(&owner).is_none()
+    });
     // Read after the server: whose database was found was there before.
     let live = ctx.caches.environments.all();
     let live: BTreeSet<String> = live.iter().filter_map(|known| known.uid()).collect();
     let steps = sweep(&found, &live, scope, ctx.now());
     for orphan in &found {
         if let Some(step) = steps.get(orphan.database.as_str()) {
-            act(&admin, orphan, *step, ctx).await?;
+            let may = ctx.may_write("Database", "sweep");
+            may.map_err(|why| Failure::Silent(why.to_string()))?;
+            if let Err(failure) = act(&admin, orphan, *step, ctx).await {
+                let database = orphan.database.as_str();
+                tracing::warn!(database, %failure, "an orphan stays as it is; it is tried again in an hour");
+            }
         }
     }
     Ok(())
@@ -66,8 +77,6 @@ async fn act(
     step: Sweep,
     ctx: &Context,
 ) -> Result<(), Failure> {
-    let may = ctx.may_write("Database", "sweep");
-    may.map_err(|why| Failure::Silent(why.to_string()))?;
     let (database, owner) = (orphan.database.as_str(), orphan.owner.to_string());
     tracing::info!(
         database,

@@ -61,6 +61,10 @@ impl Activity {
             times.asked = Some(now);
         }
         let asked = times.asked?;
+        if sent_to_sleep(preview, Some(asked)) {
+            // The word came after the request.
+            return None;
+        }
         let since = |then: Option<Timestamp>| {
             then.map_or(SignedDuration::MAX, |then| now.duration_since(then))
         };
@@ -221,6 +225,16 @@ mod tests {
         preview.activity.fail(at(5));
         assert_eq!(preview.activity.due(&preview, at(9)), None);
         assert!(preview.activity.due(&preview, at(10)).is_some());
+    }
+
+    #[test]
+    fn a_request_before_a_persons_word_wakes_nobody_afterwards() {
+        let slept = at(10).to_string();
+        let preview = preview("Asleep", json!({"afterSeconds": 600, "sleptTime": slept}));
+        locked(&preview.activity.0).asked = Some(at(10));
+        assert_eq!(preview.activity.due(&preview, at(11)), None);
+        locked(&preview.activity.0).asked = Some(at(11));
+        assert_eq!(preview.activity.due(&preview, at(11)), Some(at(11)));
     }
 
     #[test]

@@ -48,6 +48,10 @@ impl Preview {
         let preview = environment.spec.preview.as_ref()?;
         let status = environment.status.as_ref();
         let components = status.into_iter().flat_map(|told| &told.components);
+        // Who may have a host the controller says: anybody can name one.
+        let held = status.map(|told| told.hosts.as_slice()).unwrap_or_default();
+        let hosts = environment.spec.hosts.iter();
+        let hosts = hosts.filter(|known| held.contains(&known.host)).cloned();
         let backends = components.filter(|known| is_label(&known.name));
         let backends = backends.filter_map(|known| {
             let service = names::component(&environment.name_any(), &known.name);
@@ -65,7 +69,7 @@ impl Preview {
             places: Arc::new(Semaphore::new(AT_ONCE)),
             uid: environment.uid().unwrap_or_default(),
             created: environment.creation_timestamp().map(|time| time.0),
-            hosts: environment.spec.hosts.clone(),
+            hosts: hosts.collect(),
             backends: backends.collect(),
         })
     }

@@ -30,7 +30,7 @@ fn preview(status: &str, reason: &str) -> Preview {
             "hosts": [{"host": HOST, "routes": [{"path": "/", "component": "web"}, {"path": "/api", "component": "api"}]}],
             "preview": {"number": 7, "sleep": {"afterSeconds": 600}},
         },
-        "status": {"conditions": [ready]},
+        "status": {"conditions": [ready], "hosts": [HOST]},
     });
     Preview::of(&serde_json::from_value(environment).unwrap()).unwrap()
 }
@@ -336,6 +336,7 @@ async fn a_flood_of_one_preview_is_bounded_and_leaves_the_others_alone() {
                 "appRef": {"name": "shop"}, "release": {"image": "shop:1"}, "preview": {"number": 8},
                 "hosts": [{"host": "shop-pr-8.example.com", "routes": [{"path": "/", "component": "web"}]}],
             },
+            "status": {"hosts": ["shop-pr-8.example.com"]},
         });
         Preview::of(&serde_json::from_value(calm.clone()).unwrap()).unwrap()
     };
@@ -410,6 +411,7 @@ fn the_older_of_two_previews_has_a_host() {
                 "appRef": {"name": "shop"}, "release": {"image": "shop:1"}, "preview": {"number": 7},
                 "hosts": [{"host": HOST, "routes": [{"path": "/", "component": "web"}]}],
             },
+            "status": {"hosts": [HOST]},
         });
         Preview::of(&serde_json::from_value(environment).unwrap()).unwrap()
     };
@@ -432,4 +434,24 @@ fn the_older_of_two_previews_has_a_host() {
     assert!(table.find(HOST).is_some());
     table.replace(None, Vec::new());
     assert!(table.find(HOST).is_none());
+}
+
+#[test]
+fn who_only_names_a_host_does_not_get_its_requests() {
+    let of = |name: &str, held: &[&str]| {
+        let environment = json!({
+            "metadata": {"namespace": "previews", "name": name, "uid": name, "creationTimestamp": "2026-01-01T00:00:00Z"},
+            "spec": {
+                "appRef": {"name": "shop"}, "release": {"image": "shop:1"}, "preview": {"number": 7},
+                "hosts": [{"host": HOST, "routes": [{"path": "/", "component": "web"}]}],
+            },
+            "status": {"hosts": held},
+        });
+        Preview::of(&serde_json::from_value(environment).unwrap()).unwrap()
+    };
+    let table = Table::default();
+    table.put(of("a-thief", &[]));
+    assert!(table.find(HOST).is_none());
+    table.put(of("owner", &[HOST]));
+    assert_eq!(table.find(HOST).unwrap().place.name, "owner");
 }

@@ -66,11 +66,16 @@ impl Writer<'_> {
             field_manager: Some(labels::MANAGER.to_owned()),
             ..PatchParams::default()
         };
+        let uid = metadata.get("uid").and_then(Value::as_str);
+        let uid = uid.unwrap_or_default().to_owned();
         let patch = Patch::Merge(json!({"metadata": metadata}));
         self.may::<K>(Verb::Patch)?;
         let patched = self.api::<K>().patch(name, &params, &patch).await;
         let patched = patched.map_err(|error| match error {
-            kube::Error::Api(status) if status.is_not_found() => Stop::Again,
+            kube::Error::Api(status) if status.is_not_found() => {
+                K::shelf(&self.ctx.caches).deleted(&self.place(name), &uid);
+                Stop::Again
+            }
             error => Stop::of(Verb::Patch, &K::kind(&()), name, error),
         })?;
         self.wrote(patched);

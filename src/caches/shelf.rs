@@ -95,6 +95,13 @@ impl<K: Kept> Shelf<K> {
         let object = trimmed(object);
         let mut inner = self.write();
         let place = Place::of(&object);
+        if object
+            .uid()
+            .is_some_and(|uid| inner.gone.contains_key(&uid))
+        {
+            // It was deleted meanwhile: an answer that is late does not bring it back.
+            return;
+        }
         if inner
             .held(&place)
             .is_some_and(|held| newer(&*held, &object))

@@ -29,6 +29,7 @@ pub fn only(seen: &SeenEnvironment, gate: Gate) -> Plan {
         release: serving.map(Revision::summary),
         serving: serving.map(|serving| serving.number),
         url: url(seen),
+        hosts: held(seen),
         conditions: Vec::new(),
         ..seen.environment.status.clone().unwrap_or_default()
     };
@@ -238,6 +239,7 @@ fn status(situation: &Situation<'_>, serving: Option<&Revision>) -> EnvironmentS
         serving: serving.map(|serving| serving.number),
         target: situation.target.as_ref().map(|target| target.number),
         url: url(seen),
+        hosts: held(seen),
         components: components
             .map(|rendered| ComponentStatus {
                 name: rendered.name.clone(),
@@ -276,6 +278,17 @@ fn migration_status(situation: &Situation<'_>) -> Option<MigrationStatus> {
         true => recorded,
         false => recorded.or_else(known),
     }
+}
+
+/// The hosts that a preview holds; its activator believes nothing else.
+fn held(seen: &SeenEnvironment) -> Vec<String> {
+    let spec = &seen.environment.spec;
+    if spec.preview.is_none() {
+        return Vec::new();
+    }
+    let hosts = spec.hosts.iter().map(|host| host.host.clone());
+    let held = hosts.filter(|host| !seen.taken_hosts.contains_key(host));
+    held.collect()
 }
 
 fn url(seen: &SeenEnvironment) -> Option<String> {

@@ -90,7 +90,7 @@ pub fn hand(situation: &Situation<'_>, plan: &mut Plan) {
         .filter_map(|trigger| annotations.get(*trigger).cloned());
     let facts = Facts {
         handled: handled
-            .chain(reset(seen))
+            .chain(reset(seen).filter(|_| !wants_reset(seen)))
             .filter(|token| is_sound(token))
             .collect(),
         ..Facts::default()

@@ -109,7 +109,8 @@ pub async fn put_aside(admin: &Access, orphan: &SeenOrphan, now: Timestamp) -> R
         .await?;
     server
         .rows(
-            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname::text = $1",
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname::text = $1 AND backend_type = 'client backend' \
+             AND NOT coalesce((SELECT rolsuper FROM pg_roles WHERE oid = usesysid), false)",
             &[(&name.as_str(), Type::TEXT)],
         )
         .await?;

@@ -28,12 +28,27 @@ pub async fn remove(admin: &Access, unwanted: &Unwanted) -> Result<(), Failure> 
     if unwanted.only.is_some() {
         return Ok(());
     }
+    if is_left(&server, &unwanted.comment).await? {
+        // The last database of its owner takes the roles along.
+        return Ok(());
+    }
     for role in roles {
         let name = role.quoted();
         disown(&server, &role).await?;
         server.run(&format!("DROP ROLE IF EXISTS {name}")).await?;
     }
     Ok(())
+}
+
+/// Whether a database of this owner is left, with notes or without.
+async fn is_left(server: &Session, comment: &str) -> Result<bool, Failure> {
+    let row = server
+        .row(
+            "SELECT true FROM pg_database WHERE left(shobj_description(oid, 'pg_database'), length($1)) = $1 LIMIT 1",
+            &[(&comment, Type::TEXT)],
+        )
+        .await?;
+    Ok(row.is_some())
 }
 
 /// What it made elsewhere, in databases that let everybody in, would keep it.

@@ -29,6 +29,7 @@ mod previews;
 mod rendering;
 mod secrets;
 mod sleep;
+mod source;
 mod story;
 mod traffic;
 // Counts the rights that all other tests used. Tests start in the order of their names, so this is the last one.
