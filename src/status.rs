@@ -158,8 +158,14 @@ async fn write<K: Managed>(object: &K, wanted: K::Status, ctx: &Context) -> Resu
             }
             Ok(())
         }
-        // It is gone, or another one of the same name is there: nobody is left to tell.
-        Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => Ok(()),
+        Err(kube::Error::Api(status)) if status.is_not_found() => {
+            // Were it still held, a pass would work for it again and again.
+            let uid = object.uid().unwrap_or_default();
+            K::shelf(&ctx.caches).deleted(&Place::of(object), &uid);
+            Ok(())
+        }
+        // Another one of the same name is there: nobody is left to tell.
+        Err(kube::Error::Api(status)) if status.is_conflict() => Ok(()),
         Err(error) => Err(Error::api(Verb::Patch, K::NAME, &name, error)),
     }
 }

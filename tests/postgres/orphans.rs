@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use towpath::postgres::{Access, Databases, Ownership, SeenOrphan, Servers, Wanted, orphans};
 
+use crate::name;
 use crate::server::Server;
 use crate::shared::{left, provisioner, wanted};
 
@@ -94,6 +95,32 @@ async fn an_orphan_is_put_aside_given_back_and_dropped() {
     );
     let rest = left(&server).await;
     assert_eq!(rest.len(), 6, "two others with their roles: {rest:?}");
+}
+
+#[tokio::test]
+async fn the_last_of_several_databases_takes_the_roles_along() {
+    let server = Server::start().await;
+    let admin = provisioner(&server).await;
+    let first = of("Preview", CLUSTER, 1);
+    Servers.provide(&admin, &first).await.expect("provided");
+    let second = Wanted {
+        database: name(&format!("{}_2", first.database.as_str())),
+        ..of("Preview", CLUSTER, 1)
+    };
+    Servers.provide(&admin, &second).await.expect("provided");
+    let now = Timestamp::from_second(1_800_000_000).expect("a time");
+    for orphan in orphans::find(&admin, CLUSTER).await.expect("found") {
+        orphans::put_aside(&admin, &orphan, now)
+            .await
+            .expect("put aside");
+    }
+    let found = orphans::find(&admin, CLUSTER).await.expect("found");
+    assert_eq!(found.len(), 2, "{found:?}");
+    for (at, orphan) in found.iter().enumerate() {
+        orphans::discard(&admin, orphan).await.expect("dropped");
+        let rest = left(&server).await.len();
+        assert_eq!(rest, if at == 0 { 3 } else { 0 });
+    }
 }
 
 #[tokio::test]

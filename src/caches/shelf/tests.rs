@@ -122,3 +122,18 @@ fn an_object_moves_with_its_label() {
     assert!(shelf.group("shop", "production").is_empty());
     assert_eq!(shelf.group("shop", "staging").len(), 1);
 }
+
+#[test]
+fn an_answer_that_comes_after_its_end_brings_nothing_back() {
+    let shelf = Shelf::default();
+    shelf.applied(Ok(object("a", "1", 5)));
+    shelf.deleted(&place("a"), "1");
+    shelf.wrote(object("a", "1", 6));
+    assert!(version(&shelf, "a").is_none());
+    shelf.wrote(object("a", "2", 7));
+    assert_eq!(
+        version(&shelf, "a").as_deref(),
+        Some("7"),
+        "a younger one of its name is another"
+    );
+}
