@@ -1,5 +1,7 @@
 //! What people do on a Git host, by the demo and the tests: open, push, label, close.
 
+use std::sync::atomic::Ordering;
+
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
@@ -15,6 +17,7 @@ type Answer = Result<Json<Value>, StatusCode>;
 
 pub fn router() -> Router<Host> {
     Router::new()
+        .route("/control", get(asked))
         .route("/control/{owner}/{name}", post(open))
         .route("/control/{owner}/{name}/{number}", get(look))
         .route("/control/{owner}/{name}/{number}/push", post(push))
@@ -104,7 +107,7 @@ async fn change(
     action: &str,
     change: impl FnOnce(&mut Pull),
 ) -> Answer {
-    let (sha, shown) = {
+    let (sha, pull, merge_request) = {
         let mut store = host
             .store
             .lock()
@@ -114,12 +117,21 @@ async fn change(
             .and_then(|found| found.pulls.get_mut(&number))
             .ok_or(StatusCode::NOT_FOUND)?;
         change(pull);
-        (pull.sha.clone(), pull.shown(repository, &host.url))
+        (
+            pull.sha.clone(),
+            pull.shown(repository, &host.url),
+            pull.merge_request(repository, &host.url),
+        )
     };
     if let Some(hook) = &host.hook {
-        hook.tell(action, repository, number, shown).await;
+        hook.tell(action, repository, &pull, &merge_request).await;
     }
     Ok(Json(json!({"number": number, "sha": sha})))
+}
+
+/// How often the API was asked.
+async fn asked(State(host): State<Host>) -> Json<Value> {
+    Json(json!({"requests": host.requests.load(Ordering::Relaxed)}))
 }
 
 /// What was told of it.
@@ -142,7 +154,11 @@ async fn look(State(host): State<Host>, Path((owner, name, number)): At) -> Answ
     let comments: Vec<Value> = comments
         .map(|known| json!({"body": known.body, "edits": known.edits}))
         .collect();
-    Ok(Json(
-        json!({"sha": pull.sha, "state": pull.state, "statuses": statuses, "comments": comments}),
-    ))
+    let deployments = repository.deployments.iter();
+    let deployments: Vec<Value> = deployments
+        .map(|known| json!({"ref": known.made["ref"], "environment": known.made["environment"], "said": known.said}))
+        .collect();
+    Ok(Json(json!({
+        "sha": pull.sha, "state": pull.state, "statuses": statuses, "comments": comments, "deployments": deployments,
+    })))
 }

@@ -19,6 +19,15 @@ pub struct Repository {
     pub pulls: BTreeMap<u64, Pull>,
     /// By commit and context.
     pub statuses: BTreeMap<(String, String), Value>,
+    pub deployments: Vec<Deployment>,
+}
+
+/// A deployment, as it was asked for.
+pub struct Deployment {
+    pub id: u64,
+    pub made: Value,
+    /// What was said of it, the oldest first.
+    pub said: Vec<Value>,
 }
 
 /// A pull request.

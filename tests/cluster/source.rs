@@ -1,4 +1,4 @@
-//! Pull requests of a Git host that become previews by themselves: the small host of the examples plays it.
+//! Pull requests of a Git host that become previews by themselves: the small host of the examples plays each of the three.
 
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
@@ -10,24 +10,56 @@ use towpath::api::{Preview, Reason};
 use crate::harness::{Place, Wanted, command, images, seconds, setup, together};
 use crate::previews::{until, until_nothing_is_left, with_previews};
 
-const URL: &str = "http://198.18.0.1:3080";
+/// A Git host that the local values of the chart name.
+struct Provider {
+    /// As an App names it.
+    name: &'static str,
+    /// What the controller's configuration calls the host.
+    host: &'static str,
+    listens_on: &'static str,
+    /// How many deployments it has of two commits.
+    deployments: usize,
+}
+
+const FORGEJO: Provider = Provider {
+    name: "Forgejo",
+    host: "local",
+    listens_on: "198.18.0.1:3080",
+    deployments: 0,
+};
+const GITHUB: Provider = Provider {
+    name: "GitHub",
+    host: "local-github",
+    listens_on: "198.18.0.1:3081",
+    deployments: 2,
+};
+const GITLAB: Provider = Provider {
+    name: "GitLab",
+    host: "local-gitlab",
+    listens_on: "198.18.0.1:3082",
+    deployments: 0,
+};
+
 const REPOSITORY: &str = "acme/shop";
 const TOKEN: &str = "a-token-of-the-test";
 const NAME: &str = "shop-pr-1";
 
 /// The Git host. It ends with the test.
-struct Host(Child);
+struct Host {
+    process: Child,
+    url: String,
+}
 
 impl Drop for Host {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.process.kill();
+        let _ = self.process.wait();
     }
 }
 
 impl Host {
     /// Starts it; its webhooks go to the controller.
-    async fn start() -> Self {
+    async fn start(provider: &Provider) -> Self {
         let kubectl = |arguments: &[&str]| {
             let mut kubectl = setup::tool("kubectl");
             let said = command::run(kubectl.args(["-n", "towpath-system", "-o"]).args(arguments));
@@ -47,19 +79,23 @@ impl Host {
         ]);
         let mut host = Command::new(setup::checkout().join("target/debug/examples/git-host"));
         let child = host
-            .env("GIT_HOST_LISTEN", URL.trim_start_matches("http://"))
+            .env("GIT_HOST_LISTEN", provider.listens_on)
             .env("GIT_HOST_TOKEN", TOKEN)
             .env(
                 "GIT_HOST_HOOK_URL",
-                format!("http://{}/hooks/git/local", address.trim()),
+                format!("http://{}/hooks/git/{}", address.trim(), provider.host),
             )
+            .env("GIT_HOST_HOOK_PROVIDER", provider.name)
             .env("GIT_HOST_HOOK_SECRET", secret.trim())
             .stdout(Stdio::null())
             .spawn()
             .expect("cargo build --example git-host has made it");
-        let host = Self(child);
+        let host = Self {
+            process: child,
+            url: format!("http://{}", provider.listens_on),
+        };
         for _ in 0..100 {
-            if images::http().get(URL).send().await.is_ok() {
+            if images::http().get(&host.url).send().await.is_ok() {
                 return host;
             }
             tokio::time::sleep(seconds(1) / 10).await;
@@ -69,7 +105,7 @@ impl Host {
 
     /// What a person does there.
     async fn act(&self, path: &str, body: Value) -> Value {
-        let url = format!("{URL}/control/{REPOSITORY}{path}");
+        let url = format!("{}/control/{REPOSITORY}{path}", self.url);
         let answer = images::http().post(url).json(&body).send().await;
         let answer = answer.expect("the host answers").error_for_status();
         answer.expect("it does so").json().await.expect("JSON")
@@ -77,7 +113,7 @@ impl Host {
 
     /// What was told of the pull request.
     async fn told(&self) -> Value {
-        let url = format!("{URL}/control/{REPOSITORY}/1");
+        let url = format!("{}/control/{REPOSITORY}/1", self.url);
         let answer = images::http()
             .get(url)
             .send()
@@ -126,8 +162,23 @@ async fn until_told(host: &Host, place: &Place, state: &str) {
 
 #[test]
 fn a_pull_request_becomes_a_preview_and_leaves_nothing() {
-    together("source", async |place| {
-        let host = Host::start().await;
+    a_pull_request_lives_and_goes(&FORGEJO);
+}
+
+#[test]
+fn so_does_one_of_github() {
+    a_pull_request_lives_and_goes(&GITHUB);
+}
+
+#[test]
+fn so_does_one_of_gitlab() {
+    a_pull_request_lives_and_goes(&GITLAB);
+}
+
+fn a_pull_request_lives_and_goes(provider: &'static Provider) {
+    together(&format!("source-{}", provider.host), async |place| {
+        let said = provider.name;
+        let host = Host::start(provider).await;
         place
             .apply(&json!({
                 "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "git-token", "namespace": place.namespace},
@@ -135,7 +186,7 @@ fn a_pull_request_becomes_a_preview_and_leaves_nothing() {
             }))
             .await;
         let source = json!({
-            "provider": "Forgejo", "host": "local", "repository": REPOSITORY, "secretRef": {"name": "git-token"},
+            "provider": provider.name, "host": provider.host, "repository": REPOSITORY, "secretRef": {"name": "git-token"},
             "image": "198.18.0.1:5000/shop:pr-{number}-{shortSha}", "comment": true,
         });
         let database = json!({"provider": "Server", "server": {"name": "previews"}});
@@ -149,12 +200,12 @@ fn a_pull_request_becomes_a_preview_and_leaves_nothing() {
             json!({"title": "Faster cart", "branch": "\"; DROP DATABASE x; --", "author": "dev"});
         let commit = host.act("", opening).await;
         until_shown(place, &commit).await;
-        eprintln!("opened: a Preview after {:.1?}", began.elapsed());
+        eprintln!("{said}: opened: a Preview after {:.1?}", began.elapsed());
         until(place, NAME, Reason::WaitingForImage).await;
         push_image("v1", &commit);
         until(place, NAME, Reason::Ready).await;
         eprintln!(
-            "opened: ready after {:.1?}, its image pushed late",
+            "{said}: opened: ready after {:.1?}, its image pushed late",
             began.elapsed()
         );
         until_told(&host, place, "success").await;
@@ -164,10 +215,12 @@ fn a_pull_request_becomes_a_preview_and_leaves_nothing() {
         let began = Instant::now();
         until_shown(place, &commit).await;
         until(place, NAME, Reason::Ready).await;
-        eprintln!("pushed: ready after {:.1?}", began.elapsed());
+        eprintln!("{said}: pushed: ready after {:.1?}", began.elapsed());
         until_told(&host, place, "success").await;
         let told = host.told().await;
         assert_eq!(told["comments"].as_array().map(Vec::len), Some(1), "{told}");
+        let deployments = told["deployments"].as_array().map(Vec::len);
+        assert_eq!(deployments, Some(provider.deployments), "{told}");
 
         host.act("/1/close", json!({})).await;
         let began = Instant::now();
@@ -183,6 +236,12 @@ fn a_pull_request_becomes_a_preview_and_leaves_nothing() {
             .delete::<k8s_openapi::api::core::v1::Secret>("git-token")
             .await;
         until_nothing_is_left(place).await;
-        eprintln!("closed: nothing left after {:.1?}", began.elapsed());
+        let told = host.told().await;
+        for deployment in told["deployments"].as_array().expect("a list") {
+            let said = deployment["said"].as_array().and_then(|said| said.last());
+            let state = said.map(|said| &said["state"]);
+            assert_eq!(state, Some(&json!("inactive")), "{told}");
+        }
+        eprintln!("{said}: closed: nothing left after {:.1?}", began.elapsed());
     });
 }
