@@ -341,8 +341,10 @@ impl Caches {
         self.app_triggers.look(&Place::new(namespace, app));
     }
 
-    /// An Environment was deleted here, perhaps one of a Preview: that has its name. No watch tells of it any more.
+    /// An Environment was deleted here, perhaps one of a Preview: that has its name. No watch tells of it any more; where a
+    /// finalizer holds it, what it waits for begins now.
     pub fn cleared(&self, place: &Place) {
+        self.triggers.look(place);
         if let Some(preview) = self.previews.get(place) {
             self.preview_triggers.look(place);
             let app = Place::new(&place.namespace, &preview.spec.app_ref.name);
@@ -395,4 +397,20 @@ fn trimmed<K: Kept>(mut object: K) -> K {
 /// A lock that a panic of another pass does not spoil.
 pub(crate) fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_environment_that_was_deleted_here_is_looked_at() {
+        let caches = Caches::default();
+        let mut queue = caches.triggers.open();
+        let place = Place::new("shop-previews", "shop-pr-42");
+        // The watch shows an own write only, which triggers nobody.
+        caches.cleared(&place);
+        let looked = queue.try_recv().map(|found| found.name);
+        assert_eq!(looked.as_deref(), Ok("shop-pr-42"));
+    }
 }
