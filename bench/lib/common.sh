@@ -18,7 +18,7 @@ exceeded=
 watcher=
 export KUBECONFIG=$kubeconfig
 
-for part in prepare peers objects delay ready memory size report; do
+for part in prepare peers objects delay ready previews memory size report; do
   # shellcheck source=/dev/null
   . "$bench/lib/$part.sh"
 done

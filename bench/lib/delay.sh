@@ -25,7 +25,8 @@ delete_contenders() {
   stop_peers
 }
 
-measure() {
-  "$work/measure" -server "https://127.0.0.1:$api_port" -credentials "$pki" -audit "$logs/audit.log" -out "$work" \
+# In a subshell that becomes the program, so that in the background a signal ends it.
+measure() (
+  exec "$work/measure" -server "https://127.0.0.1:$api_port" -credentials "$pki" -audit "$logs/audit.log" -out "$work" \
     -user "$controller_user" "$@"
-}
+)

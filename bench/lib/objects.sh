@@ -15,6 +15,7 @@ clean_up() {
   stop_peers
   kubectl delete --ignore-not-found nodes -l type=kwok
   stop kwok
+  stop git-host
   kubectl delete --ignore-not-found crd {analysisruns,analysistemplates,clusteranalysistemplates,experiments,rollouts}.argoproj.io
   kubectl delete --ignore-not-found clusterrolebindings -l bench.towpath.dev/peer=yes
   kubectl delete --ignore-not-found clusterrole argo-rollouts kwok-controller

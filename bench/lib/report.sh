@@ -6,6 +6,7 @@ titles() {
     delay) printf 'Delay from a change to the write that it causes' ;;
     writes) printf 'Writes of one update of one Web component' ;;
     ready) printf 'Time to Ready' ;;
+    previews) printf 'Previews of pull requests' ;;
     memory) printf 'Memory of the controller' ;;
     secrets) printf 'Memory of a watched Secret' ;;
     size) printf 'Size of the image' ;;
@@ -15,7 +16,7 @@ titles() {
 report() {
   printf '# Measured\n\nWritten by `make bench`; do not edit.\n\n'
   conditions
-  fragments delay ready memory secrets size
+  fragments delay ready previews memory secrets size
 }
 
 fragments() {

@@ -35,7 +35,7 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	if options.quiet > 0 {
-		return countAtRest(ctx, log, options)
+		return count(ctx, log, options)
 	}
 	sampler := &Sampler{client: client, log: log, options: options}
 	if err := sampler.all(ctx); err != nil {

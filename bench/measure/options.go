@@ -34,7 +34,7 @@ func parseOptions(args []string) (Options, error) {
 	flags.StringVar(&o.only, "only", "", "measure this contender only")
 	flags.IntVar(&o.rounds, "rounds", 40, "changes of each object when all is settled, 1 to 1000")
 	flags.IntVar(&o.blocks, "blocks", 2, "times 20 changes of each object in succession, 0 to 50")
-	flags.DurationVar(&o.quiet, "quiet", 0, "count what the Towpath controller asks for in this time, and nothing else")
+	flags.DurationVar(&o.quiet, "quiet", 0, "only count what the Towpath controller asks for in this time, or until a signal")
 	if err := flags.Parse(args); err != nil {
 		return Options{}, err
 	}

@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -93,12 +95,15 @@ func (t Tally) excess() []string {
 	return append(excess, t.others...)
 }
 
-// countAtRest counts what our controller asks for while nobody changes anything.
-func countAtRest(ctx context.Context, log *Log, o Options) error {
-	if err := sleep(ctx, o.quiet); err != nil {
-		return err
-	}
+// count counts what our controller asks for, until the time is over or somebody ends it, and lists what it creates.
+func count(ctx context.Context, log *Log, o Options) error {
+	begin := time.Now()
+	_ = sleep(ctx, o.quiet)
+	took := time.Since(begin)
+	// What was asked for last may not be read yet.
+	time.Sleep(2 * pause)
 	writes, reads := 0, 0
+	var created strings.Builder
 	for _, event := range log.all() {
 		switch {
 		case event.User.Name != o.user || event.Verb == "watch":
@@ -107,7 +112,13 @@ func countAtRest(ctx context.Context, log *Log, o Options) error {
 		default:
 			reads++
 		}
+		if event.User.Name == o.user && event.Verb == "create" && event.Response.Code == http.StatusCreated {
+			fmt.Fprintf(&created, "%s %s %d\n", event.resource(), event.Object.Name, event.Received.UnixMicro())
+		}
 	}
-	text := fmt.Sprintf("%d writes and %d reads in %d s", writes, reads, int(o.quiet.Seconds()))
-	return os.WriteFile(filepath.Join(o.out, "rest"), []byte(text+"\n"), 0o644)
+	text := fmt.Sprintf("%d writes and %d reads in %d s\n", writes, reads, int(took.Round(time.Second).Seconds()))
+	if err := os.WriteFile(filepath.Join(o.out, "created"), []byte(created.String()), 0o644); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(o.out, "rest"), []byte(text), 0o644)
 }

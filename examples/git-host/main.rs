@@ -23,7 +23,7 @@ pub struct Host {
     token: Arc<str>,
     /// Its own address, in links.
     url: Arc<str>,
-    /// How often its API was asked.
+    /// How often its API was asked for something else than a list of pull requests.
     requests: Arc<AtomicU64>,
 }
 
