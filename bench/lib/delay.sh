@@ -25,8 +25,6 @@ delete_contenders() {
   stop_peers
 }
 
-# In a subshell that becomes the program, so that in the background a signal ends it.
-measure() (
-  exec "$work/measure" -server "https://127.0.0.1:$api_port" -credentials "$pki" -audit "$logs/audit.log" -out "$work" \
-    -user "$controller_user" "$@"
-)
+measure() { "$work/measure" "${measure_options[@]}" "$@"; }
+
+measure_options=(-server "https://127.0.0.1:$api_port" -credentials "$pki" -audit "$logs/audit.log" -out "$work" -user "$controller_user")

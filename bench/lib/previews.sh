@@ -42,7 +42,8 @@ previews_of() {
   # The first one finds a cold cache everywhere.
   one_pull_request 1
   rm -f "$work"/answered "$work"/gone
-  measure -quiet 30m 9>&- &
+  # As one process, so that the signal reaches it.
+  (exec "$work/measure" "${measure_options[@]}" -quiet 30m 9>&-) &
   counter=$!
   # This is a subshell's: a failure ends it too.
   trap 'kill -TERM "$counter" 2>/dev/null || true' EXIT
@@ -52,6 +53,7 @@ previews_of() {
   after=$(asked_of_host)
   kill -TERM "$counter"
   wait "$counter"
+  trap - EXIT
   for ((number = 2; number < 2 + preview_rounds; number++)); do appeared "$number" >>"$work/appeared"; done
   read -r writes _ _ reads _ <"$work/rest"
   printf '| %s | %d ms | %s s | %s s | %d | %d | %d |\n' "$provider" "$(median_of appeared)" "$(median_of answered)" "$(median_of gone)" \
