@@ -35,8 +35,11 @@ impl Writer<'_> {
             .may_write("GitHost", "announce")
             .map_err(Stop::Failed)?;
         let subject = (self.owner.kind(), self.place(self.owner.name()));
-        let host = git::host(&subject, &announcement.source, self.ctx).await;
-        let host = host.map_err(Stop::Untold)?;
+        let source = &announcement.source;
+        let connected = git::connect(&subject, source, self.ctx).await;
+        let host = connected
+            .map_err(|why| Stop::Untold(why.obstacle(source)))?
+            .host;
         let app = self.place(&preview.spec.app_ref.name);
         self.ctx.silences.ask(&app, self.ctx.now());
         let (told, obstacle) = self.tell(&host, &app, announcement).await;

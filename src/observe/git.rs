@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use kube::ResourceExt;
 
+use crate::api::App;
 use crate::api::template::Source;
-use crate::api::{App, Reason};
 use crate::context::{Context, Subject};
-use crate::git::{Failure, GitHost, Token};
+use crate::git::{GitHost, Token};
 use crate::plan::questions::Names;
-use crate::seen::{Obstacle, Seen};
+use crate::seen::{Hindrance, Seen};
 
 /// The repository whose pull requests get previews, if the App names one.
 #[must_use]
@@ -18,29 +18,42 @@ pub fn source(app: &App) -> Option<&Source> {
     app.spec.preview.as_ref()?.source.as_ref()
 }
 
+/// The host of a source, and what leads to it.
+pub struct Connection {
+    /// The host, asked with the token.
+    pub host: Arc<dyn GitHost>,
+    /// The version of the token's Secret.
+    pub version: String,
+}
+
 /// The host of a source in this namespace, asked with its token. From now on `user`, which is in the same namespace, looks
 /// again when the Secret of the token changes, and for no other Secret.
-pub async fn host(
+pub async fn connect(
     user: &Subject,
     source: &Source,
     ctx: &Context,
-) -> Result<Arc<dyn GitHost>, Obstacle> {
+) -> Result<Connection, Hindrance> {
     let name = &source.secret_ref.name;
     let names = Names {
         secrets: BTreeSet::from([name.clone()]),
         ..Names::default()
     };
     ctx.named.need(user, &names).await;
-    let token = token(&user.1.namespace, source, ctx)?;
+    let secret = match ctx.named.secret(&user.1.namespace, name) {
+        Seen::Found(secret) => secret,
+        Seen::Missing => return Err(Hindrance::SecretMissing),
+        Seen::Unknown(why) => return Err(Hindrance::SecretUnknown(why)),
+    };
+    let data = secret.data.as_ref();
+    let value = data.and_then(|data| data.get(&source.token_key));
+    let token = Token::new(&value.ok_or(Hindrance::KeyMissing)?.0);
+    let token = token.map_err(Hindrance::TokenInvalid)?;
     let host = ctx
         .git
         .host(source.provider, source.host.as_deref(), &token);
-    host.map_err(|failure| match failure {
-        Failure::Refused(message) | Failure::Silent(message) => Obstacle {
-            reason: Reason::SpecInvalid,
-            message,
-        },
-        Failure::Limited(_) => obstacle(Reason::NoAnswer, "The Git host takes no requests now"),
+    Ok(Connection {
+        host: host.map_err(Hindrance::Host)?,
+        version: secret.resource_version().unwrap_or_default(),
     })
 }
 
@@ -50,36 +63,5 @@ pub fn version(namespace: &str, source: &Source, ctx: &Context) -> Option<String
     match ctx.named.secret(namespace, &source.secret_ref.name) {
         Seen::Found(secret) => secret.resource_version(),
         Seen::Missing | Seen::Unknown(_) => None,
-    }
-}
-
-fn token(namespace: &str, source: &Source, ctx: &Context) -> Result<Token, Obstacle> {
-    let (name, key) = (&source.secret_ref.name, &source.token_key);
-    let secret = match ctx.named.secret(namespace, name) {
-        Seen::Found(secret) => secret,
-        Seen::Missing => {
-            let message = format!("Secret '{name}' must exist: it holds the token of the Git host");
-            return Err(obstacle(Reason::ReferenceMissing, message));
-        }
-        Seen::Unknown(why) => {
-            let message = format!("Secret '{name}' could not be read: {why}");
-            return Err(obstacle(Reason::ReferenceUnknown, message));
-        }
-    };
-    let value = secret.data.as_ref().and_then(|data| data.get(key));
-    let Some(value) = value else {
-        let message = format!("Secret '{}' must have the key '{key}'", secret.name_any());
-        return Err(obstacle(Reason::KeyMissing, message));
-    };
-    Token::new(&value.0).map_err(|why| {
-        let message = format!("Key '{key}' of Secret '{name}': {why}");
-        obstacle(Reason::KeyMissing, message)
-    })
-}
-
-fn obstacle(reason: Reason, message: impl Into<String>) -> Obstacle {
-    Obstacle {
-        reason,
-        message: message.into(),
     }
 }

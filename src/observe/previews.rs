@@ -35,7 +35,10 @@ pub async fn preview(preview: &Arc<Preview>, ctx: &Context) -> SeenPreview {
 async fn obstacle(preview: &Preview, app: Option<&App>, ctx: &Context) -> Option<Obstacle> {
     let user = (Preview::NAME, Place::of(preview));
     match app.and_then(git::source) {
-        Some(source) => git::host(&user, source, ctx).await.err(),
+        Some(source) => {
+            let connected = git::connect(&user, source, ctx).await;
+            connected.err().map(|why| why.obstacle(source))
+        }
         None => {
             ctx.named.forget(&user);
             None

@@ -12,17 +12,16 @@ use std::time::{Duration, Instant};
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 
-use super::previews;
+use super::{git, previews};
 use crate::api::App;
 use crate::api::template::{PreviewTemplate, Source};
 use crate::caches::{Place, locked};
-use crate::context::Context;
-use crate::git::{Failure, GitHost, Repository, Token};
+use crate::context::{Context, Subject};
+use crate::git::{Failure, GitHost, Repository};
 use crate::managed::Managed;
-use crate::plan::questions::Names;
 use crate::plan::source::is_made_for;
 use crate::plan::source::verdict::{self, Question};
-use crate::seen::{Hindrance, Seen, SeenApp, SeenSource};
+use crate::seen::{Hindrance, SeenApp, SeenSource};
 use heard::Basis;
 
 /// How long the whole list may take.
@@ -55,14 +54,10 @@ async fn source(app: &App, ctx: &Context) -> Option<SeenSource> {
         *locked(&memory.heard) = Heard::default();
         return None;
     };
-    let names = Names {
-        secrets: BTreeSet::from([source.secret_ref.name.clone()]),
-        ..Names::default()
-    };
-    ctx.named.need(&user, &names).await;
+    let connected = connect(&user, source, ctx).await;
     // A pass that is cut off forgets: the next one asks for everything.
     let mut heard = std::mem::take(&mut *locked(&memory.heard));
-    match connect(app, source, ctx) {
+    match connected {
         Ok((host, repository, basis)) => {
             heard.rely_on(basis);
             let asking = Asking {
@@ -85,35 +80,22 @@ async fn source(app: &App, ctx: &Context) -> Option<SeenSource> {
 }
 
 /// The host, if it may be asked, and what its answers depend on.
-fn connect(
-    app: &App,
+async fn connect(
+    user: &Subject,
     source: &Source,
     ctx: &Context,
 ) -> Result<(Arc<dyn GitHost>, Repository, Basis), Hindrance> {
-    let namespace = app.namespace().unwrap_or_default();
-    let secret = match ctx.named.secret(&namespace, &source.secret_ref.name) {
-        Seen::Found(secret) => secret,
-        Seen::Missing => return Err(Hindrance::SecretMissing),
-        Seen::Unknown(why) => return Err(Hindrance::SecretUnknown(why)),
-    };
-    let data = secret.data.as_ref();
-    let value = data.and_then(|data| data.get(&source.token_key));
-    let token = Token::new(&value.ok_or(Hindrance::KeyMissing)?.0);
-    let token = token.map_err(Hindrance::TokenInvalid)?;
+    let connection = git::connect(user, source, ctx).await?;
     let repository = Repository::parse(source.provider, &source.repository);
     let repository = repository.map_err(|why| Hindrance::Host(Failure::Refused(why)))?;
-    let host = ctx
-        .git
-        .host(source.provider, source.host.as_deref(), &token);
-    let host = host.map_err(Hindrance::Host)?;
     let basis = Basis {
         provider: Some(source.provider),
         host: source.host.clone(),
         repository: source.repository.clone(),
         secret: source.secret_ref.name.clone(),
-        version: secret.resource_version().unwrap_or_default(),
+        version: connection.version,
     };
-    Ok((host, repository, basis))
+    Ok((connection.host, repository, basis))
 }
 
 /// The pull requests that the controller made Previews for.

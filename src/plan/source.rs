@@ -13,8 +13,7 @@ use super::{Gate, Plan};
 use crate::api::app_status::AppStatus;
 use crate::api::template::Source;
 use crate::api::{ConditionType, Reason};
-use crate::git::Failure;
-use crate::seen::{Hindrance, SeenApp};
+use crate::seen::SeenApp;
 
 const STAGE: ConditionType = ConditionType::Sourced;
 
@@ -45,7 +44,10 @@ fn gate(seen: &SeenApp) -> Gate {
     };
     let repository = &source.repository;
     match &known.hindrance {
-        Some(hindrance) => hindered(source, hindrance),
+        Some(hindrance) => {
+            let obstacle = hindrance.obstacle(source);
+            Gate::new(obstacle.reason, obstacle.message)
+        }
         None if !known.is_listed => {
             let message = format!("'{repository}' was not asked for its pull requests yet");
             Gate::new(Reason::SourceSilent, message)
@@ -55,35 +57,6 @@ fn gate(seen: &SeenApp) -> Gate {
             let message = format!("Pull requests of '{repository}' on {provider} get previews");
             Gate::new(Reason::Sourced, message)
         }
-    }
-}
-
-fn hindered(source: &Source, hindrance: &Hindrance) -> Gate {
-    let (secret, key) = (&source.secret_ref.name, &source.token_key);
-    match hindrance {
-        Hindrance::SecretMissing => {
-            let message =
-                format!("Secret '{secret}' of preview.source must exist: it holds the token");
-            Gate::new(Reason::ReferenceMissing, message)
-        }
-        Hindrance::SecretUnknown(why) => {
-            let message = format!("Secret '{secret}' of preview.source is not known: {why}");
-            Gate::new(Reason::ReferenceUnknown, message)
-        }
-        Hindrance::KeyMissing => {
-            let message = format!("Secret '{secret}' of preview.source must have the key '{key}'");
-            Gate::new(Reason::KeyMissing, message)
-        }
-        Hindrance::TokenInvalid(why) => Gate::new(
-            Reason::SourceRefused,
-            format!("Key '{key}' of Secret '{secret}' cannot be used: {why}"),
-        ),
-        Hindrance::Host(Failure::Refused(why)) => Gate::new(Reason::SourceRefused, why.clone()),
-        Hindrance::Host(Failure::Silent(why)) => Gate::new(Reason::SourceSilent, why.clone()),
-        Hindrance::Host(Failure::Limited(until)) => Gate::new(
-            Reason::SourceSilent,
-            format!("The host takes no more requests of this token before {until}"),
-        ),
     }
 }
 

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::KnownPreview;
-use crate::api::App;
+use super::{KnownPreview, Obstacle};
+use crate::api::template::Source;
+use crate::api::{App, Reason};
 use crate::config::Config;
 use crate::git::{Approval, Failure, Files, PullRequest};
 
@@ -53,6 +54,39 @@ pub enum Hindrance {
     TokenInvalid(String),
     /// The host.
     Host(Failure),
+}
+
+impl Hindrance {
+    /// What is said of it, to whom wrote the source.
+    #[must_use]
+    pub fn obstacle(&self, source: &Source) -> Obstacle {
+        let (secret, key) = (&source.secret_ref.name, &source.token_key);
+        let (reason, message) = match self {
+            Self::SecretMissing => (
+                Reason::ReferenceMissing,
+                format!("Secret '{secret}' of preview.source must exist: it holds the token"),
+            ),
+            Self::SecretUnknown(why) => (
+                Reason::ReferenceUnknown,
+                format!("Secret '{secret}' of preview.source is not known: {why}"),
+            ),
+            Self::KeyMissing => (
+                Reason::KeyMissing,
+                format!("Secret '{secret}' of preview.source must have the key '{key}'"),
+            ),
+            Self::TokenInvalid(why) => (
+                Reason::SourceRefused,
+                format!("Key '{key}' of Secret '{secret}' cannot be used: {why}"),
+            ),
+            Self::Host(Failure::Refused(why)) => (Reason::SourceRefused, why.clone()),
+            Self::Host(Failure::Silent(why)) => (Reason::SourceSilent, why.clone()),
+            Self::Host(Failure::Limited(until)) => (
+                Reason::SourceSilent,
+                format!("The host takes no more requests of this token before {until}"),
+            ),
+        };
+        Obstacle { reason, message }
+    }
 }
 
 /// A pull request that the host told of.

@@ -13,7 +13,7 @@ use crate::git::{CommitStatus, Deployment, DeploymentState, Failure, Head};
 use crate::plan::Announcement;
 use crate::plan::announcement::Piece;
 use crate::plan::preview::with_way_out;
-use crate::seen::{Obstacle, PutOff};
+use crate::seen::{Hindrance, Obstacle, PutOff};
 
 /// How long a host that did not answer is left alone.
 const PAUSE: SignedDuration = SignedDuration::from_secs(60);
@@ -136,12 +136,9 @@ impl World {
 
     /// What keeps the Git host from being told: the Secret of its token is not there.
     pub(super) fn git_obstacle(&self, source: Option<&Source>) -> Option<Obstacle> {
-        let name = &source?.secret_ref.name;
-        let missing = !self.store.secrets.contains_key(name);
-        missing.then(|| Obstacle {
-            reason: Reason::ReferenceMissing,
-            message: format!("Secret '{name}' must exist: it holds the token of the Git host"),
-        })
+        let source = source?;
+        let missing = !self.store.secrets.contains_key(&source.secret_ref.name);
+        missing.then(|| Hindrance::SecretMissing.obstacle(source))
     }
 }
 

@@ -9,9 +9,9 @@ use super::*;
 use crate::api::app_status::SkipReason;
 use crate::api::{App, Preview};
 use crate::config::Config;
-use crate::git::{Approval, Files, Head, PullRequest};
+use crate::git::{Approval, Failure, Files, Head, PullRequest};
 use crate::plan::{Action, Step};
-use crate::seen::{KnownPreview, KnownPullRequest, SeenSource};
+use crate::seen::{Hindrance, KnownPreview, KnownPullRequest, SeenSource};
 
 const SHA: &str = "0a1b2c3d4e5f60718293a4b5c6d7e8f901234567";
 const SHB: &str = "1b2c3d4e5f60718293a4b5c6d7e8f9012345670a";
