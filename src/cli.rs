@@ -7,6 +7,7 @@ pub mod declared;
 pub mod exit;
 pub mod files;
 pub mod get;
+pub mod golden;
 pub mod history;
 pub mod lint;
 pub mod migration;
@@ -54,6 +55,7 @@ enum Command {
     Plan(plan::Options),
     Simulate(simulate::Options),
     Crds(crds::Options),
+    Golden(golden::Options),
     /// Run the controller.
     Run(crate::run::Options),
     /// Run the activator: it passes requests on to previews that may sleep, and wakes them.
@@ -107,6 +109,7 @@ impl Command {
             Self::Plan(options) => ask(plan::run(options, terminal)),
             Self::Simulate(options) => simulate::run(&options, terminal),
             Self::Crds(options) => crds::run(&options, terminal),
+            Self::Golden(options) => ask(golden::run(options, terminal)),
             Self::Run(options) => serve(crate::run::run(options)),
             Self::Activator(options) => serve(crate::activator::run(options)),
             Self::Version => {

@@ -3,6 +3,7 @@
 //! Sessions resolve names in `pg_catalog` only and run under limits of time, set where the database's owner cannot undo them.
 
 mod access;
+pub mod golden;
 mod identifier;
 mod look;
 pub mod orphans;

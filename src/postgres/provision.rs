@@ -321,7 +321,7 @@ async fn keep_password(
 }
 
 /// What the server needs to check a password. The password itself never reaches it.
-fn verifier(role: &Role) -> String {
+pub fn verifier(role: &Role) -> String {
     scram_sha_256(role.password.0.as_bytes())
 }
 

@@ -52,7 +52,7 @@ async fn is_left(server: &Session, comment: &str) -> Result<bool, Failure> {
 }
 
 /// What it made elsewhere, in databases that let everybody in, would keep it.
-async fn disown(server: &Session, role: &Identifier) -> Result<(), Failure> {
+pub async fn disown(server: &Session, role: &Identifier) -> Result<(), Failure> {
     let drop = format!("DROP OWNED BY {}", role.quoted());
     let rows = server
         .rows(

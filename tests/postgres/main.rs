@@ -7,6 +7,7 @@
     clippy::indexing_slicing
 )]
 
+mod golden;
 mod look;
 mod many;
 mod orphans;

@@ -118,6 +118,11 @@ impl Server {
         Access::parse(&self.url("postgres", PASSWORD, "postgres")).expect("a URL")
     }
 
+    /// A program of this server's version, as the user who runs the server.
+    pub fn program(&self, program: &str) -> Command {
+        command(program)
+    }
+
     /// A connection of the test's own.
     pub async fn connect(
         &self,
