@@ -6,7 +6,7 @@ mod postgres;
 
 pub use check::is_address;
 pub use git::{Git, GitHostConfig, GitProvider};
-pub use postgres::{Postgres, PostgresImage, PostgresServer, SecretRef, cidrs};
+pub use postgres::{Postgres, PostgresImage, PostgresServer, SecretRef, Template, cidrs};
 
 use std::path::Path;
 
@@ -231,6 +231,7 @@ postgres:
     secretRef: {name: staging-admin}
     urlKey: uri
     namespaces: ["*"]
+    templates: [{name: shop, namespaces: [shop-staging]}, {name: blog, namespaces: ["*"]}]
     host: staging-db.example.com
     port: 6432
     connectionLimit: 50
@@ -260,6 +261,10 @@ clusterId: production-1
         assert_eq!((staging.port, staging.connection_limit), (Some(6432), 50));
         assert!(staging.generate && !previews.generate);
         assert!(staging.allows("anywhere"));
+        let both = staging.templates_for("shop-staging");
+        assert_eq!(both, Some(vec!["shop", "blog"]));
+        assert_eq!(staging.templates_for("anywhere"), Some(vec!["blog"]));
+        assert_eq!(previews.templates_for("shop-previews"), None);
         assert_eq!(config.postgres.server("production"), None);
         let again = serde_saphyr::to_string(&config).expect("it can be written");
         assert_eq!(Config::parse(&again).expect("and read again"), config);
@@ -332,6 +337,18 @@ clusterId: production-1
             (
                 "postgres: {servers: [{name: a, secretRef: {name: s}, namespaces: ['*', b]}]}",
                 "must list namespaces, or \"*\" alone",
+            ),
+            (
+                "postgres: {servers: [{name: a, secretRef: {name: s}, namespaces: [], templates: [{name: t, namespaces: ['*', b]}]}]}",
+                "must list namespaces, or \"*\" alone",
+            ),
+            (
+                "postgres: {servers: [{name: a, secretRef: {name: s}, namespaces: [], templates: [{name: '', namespaces: []}]}]}",
+                "must name each of its templates",
+            ),
+            (
+                "postgres: {servers: [{name: a, secretRef: {name: s}, namespaces: [], templates: [{name: t, namespaces: []}, {name: t, namespaces: []}]}]}",
+                "postgres.servers[].templates[].name must be unique",
             ),
             (
                 "postgres: {servers: [{name: a, secretRef: {name: s}, namespaces: [], host: 'a:1'}]}",

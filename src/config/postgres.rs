@@ -42,6 +42,9 @@ pub struct PostgresServer {
     pub url_key: String,
     /// The namespaces whose Environments may use it: `["*"]` is all of them, `[]` none. It must be written.
     pub namespaces: Vec<String>,
+    /// The golden databases that may be copied, and by whom. Default: each one on it, by every namespace that may use it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub templates: Option<Vec<Template>>,
     /// The host that apps connect to. Default: the one of the URL.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
@@ -55,6 +58,16 @@ pub struct PostgresServer {
     /// How many connections each database takes at most. Default: 20.
     #[serde(default = "twenty")]
     pub connection_limit: u16,
+}
+
+/// A golden database, and who may copy it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Template {
+    /// Its name.
+    pub name: String,
+    /// The namespaces whose Environments may copy it, of those that may use the server: `["*"]` is all of them.
+    pub namespaces: Vec<String>,
 }
 
 /// A Secret, by its name.
@@ -83,6 +96,7 @@ impl PostgresServer {
             },
             url_key: url_key(),
             namespaces: vec!["*".to_owned()],
+            templates: None,
             host: None,
             port: None,
             generate: false,
@@ -92,8 +106,14 @@ impl PostgresServer {
 
     /// Whether Environments of this namespace may use it.
     pub fn allows(&self, namespace: &str) -> bool {
-        let mut allowed = self.namespaces.iter();
-        allowed.any(|known| known == "*" || known == namespace)
+        holds(&self.namespaces, namespace)
+    }
+
+    /// The golden databases that Environments of this namespace may copy. `None`: whatever is there.
+    pub fn templates_for(&self, namespace: &str) -> Option<Vec<&str>> {
+        let listed = self.templates.as_ref()?.iter();
+        let allowed = listed.filter(|template| holds(&template.namespaces, namespace));
+        Some(allowed.map(|template| template.name.as_str()).collect())
     }
 }
 
@@ -166,10 +186,16 @@ impl PostgresServer {
         if self.secret_ref.name.is_empty() || self.url_key.is_empty() {
             return must("must name a Secret and a key");
         }
-        let all = self.namespaces.iter().any(|known| known == "*");
-        if all && self.namespaces.len() > 1 || self.namespaces.iter().any(String::is_empty) {
+        let templates = self.templates.as_deref().unwrap_or_default();
+        let named = templates.iter().map(|template| &template.namespaces);
+        if !named.chain([&self.namespaces]).all(|list| is_sound(list)) {
             return must("must list namespaces, or \"*\" alone");
         }
+        if templates.iter().any(|template| template.name.is_empty()) {
+            return must("must name each of its templates");
+        }
+        let names = templates.iter().map(|template| template.name.as_str());
+        unique("postgres.servers[].templates[].name", names)?;
         let host = |host: &String| !is_address(host) || host.contains([':', '[']);
         if self.host.as_ref().is_some_and(host) {
             return must("is wrong: host must be a host without port and brackets");
@@ -185,6 +211,17 @@ impl PostgresServer {
             _ => Ok(()),
         }
     }
+}
+
+/// Whether a namespace is in a list of them.
+fn holds(namespaces: &[String], namespace: &str) -> bool {
+    let mut allowed = namespaces.iter();
+    allowed.any(|known| known == "*" || known == namespace)
+}
+
+fn is_sound(namespaces: &[String]) -> bool {
+    let all = namespaces.iter().any(|known| known == "*");
+    (!all || namespaces.len() == 1) && !namespaces.iter().any(String::is_empty)
 }
 
 /// The addresses of a host, as far as it is one: a name may lead anywhere.

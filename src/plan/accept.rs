@@ -1,6 +1,8 @@
 //! `Accepted`: the App exists, the release names an image for every component, what is declared fits together, and hosts and
 //! database are nobody else's.
 
+mod server;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -9,7 +11,7 @@ use kube::ResourceExt;
 use super::{Gate, previewed};
 use crate::api::Reason;
 use crate::api::app::{App, AppSpec, Component, Role};
-use crate::api::environment::{Dedicated, Environment, SharedServer};
+use crate::api::environment::{Dedicated, Environment};
 use crate::api::shared::{EnvFrom, EnvVar};
 use crate::config::Config;
 use crate::seen::{Seen, SeenEnvironment};
@@ -246,7 +248,7 @@ fn database_fits(environment: &Environment, spec: &AppSpec, config: &Config) -> 
     };
     match (&database.dedicated, &database.server) {
         (Some(dedicated), _) => version_fits(dedicated, config),
-        (_, Some(server)) => server_fits(environment, server, config),
+        (_, Some(shared)) => server::fits(environment, shared, config),
         _ => Ok(()),
     }
 }
@@ -261,31 +263,6 @@ fn version_fits(dedicated: &Dedicated, config: &Config) -> Result<(), Gate> {
         "database.dedicated.version must be one of {}: the controller has no image for '{}'",
         known.join(", "),
         dedicated.version
-    )))
-}
-
-/// Servers that this namespace may not use are not told of.
-fn server_fits(
-    environment: &Environment,
-    server: &SharedServer,
-    config: &Config,
-) -> Result<(), Gate> {
-    let namespace = environment.namespace().unwrap_or_default();
-    let servers = config.postgres.servers.iter();
-    let allowed: Vec<&str> = servers
-        .filter(|known| known.allows(&namespace))
-        .map(|known| known.name.as_str())
-        .collect();
-    if allowed.contains(&server.name.as_str()) {
-        return Ok(());
-    }
-    let known = match allowed.as_slice() {
-        [] => "it has none for this namespace".to_owned(),
-        names => format!("for this namespace it has {}", names.join(", ")),
-    };
-    Err(Gate::spec(format!(
-        "database.server.name must be a server of the controller's configuration (postgres.servers): {known}; '{}' is none of them",
-        server.name
     )))
 }
 

@@ -8,6 +8,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Secret, Service};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use towpath::api::{App, Environment};
+use towpath::config::Template;
 use towpath::registry::Answer;
 use towpath::seen::Routing;
 use towpath::simulate::actors::Answers;
@@ -44,6 +45,8 @@ struct Cluster {
     external: Option<(String, u32)>,
     /// Shared servers.
     servers: Vec<String>,
+    /// The golden databases on all of them that each namespace may copy.
+    templates: Option<Vec<Template>>,
     /// A shared server whose admin's Secret is not there.
     admin_gone: Option<String>,
     /// What the comments of databases on shared servers say.
@@ -187,6 +190,13 @@ impl Given {
         }
         for server in &cluster.servers {
             world.share(server);
+        }
+        if cluster.templates.is_some() {
+            let mut config = towpath::config::Config::clone(&world.config);
+            for server in &mut config.postgres.servers {
+                server.templates.clone_from(&cluster.templates);
+            }
+            world.config = Arc::new(config);
         }
         if let Some(server) = cluster.admin_gone {
             world.databases.shared.forget_admin(&server);
