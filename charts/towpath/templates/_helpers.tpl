@@ -71,6 +71,9 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- $name := include "towpath.postgres" $ }}
 {{- $server := dict "name" .name "secretRef" (dict "name" $name) "host" (printf "%s.%s.svc" $name $.Release.Namespace) "generate" true
   "namespaces" .namespaces "connectionLimit" (int .connectionLimit) }}
+{{- if kindIs "slice" .templates }}
+{{- $_ := set $server "templates" .templates }}
+{{- end }}
 {{- $postgres := $config.postgres | default dict }}
 {{- $_ := set $postgres "servers" (append ($postgres.servers | default list) $server) }}
 {{- $_ := set $config "postgres" $postgres }}
