@@ -3,6 +3,8 @@
 
 #[path = "apiserver_pass/doors.rs"]
 mod doors;
+#[path = "apiserver_pass/golden.rs"]
+mod golden;
 mod support;
 #[path = "support/world.rs"]
 mod world;
