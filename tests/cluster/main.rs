@@ -21,6 +21,7 @@ mod bad_input;
 mod changes;
 mod deletion;
 mod faults;
+mod golden;
 mod healing;
 mod kills;
 mod many_previews;

@@ -17,15 +17,15 @@ use crate::previews::{pull_request, reason, until_nothing_is_left, with_previews
 const MANY: i64 = 30;
 
 /// What a Secret says of how to log in.
-struct Login {
+pub struct Login {
     user: String,
     password: String,
     database: String,
 }
 
 impl Login {
-    /// As the app of a preview logs in.
-    async fn of(place: &Place, preview: &str) -> Self {
+    /// As the app of a preview or another Environment logs in.
+    pub async fn of(place: &Place, preview: &str) -> Self {
         let secret: Secret = place.get(&format!("{preview}-database")).await;
         let data = secret.data.expect("a binding");
         let text = |key: &str| String::from_utf8(data[key].0.clone()).expect("text");
@@ -37,7 +37,7 @@ impl Login {
     }
 
     /// As the controller logs in.
-    async fn provisioner(server: &Place) -> Self {
+    pub async fn provisioner(server: &Place) -> Self {
         let secret: Secret = server.get("towpath-postgres").await;
         let data = secret.data.expect("passwords");
         let password = String::from_utf8(data["provisioner"].0.clone()).expect("text");
@@ -48,7 +48,7 @@ impl Login {
         }
     }
 
-    async fn connect(&self, server: &Place) -> Result<Client, tokio_postgres::Error> {
+    pub async fn connect(&self, server: &Place) -> Result<Client, tokio_postgres::Error> {
         let service: Service = server.get("towpath-postgres").await;
         let address = service.spec.and_then(|spec| spec.cluster_ip);
         let mut config = Config::new();

@@ -1,6 +1,5 @@
 //! Golden databases that are made anew beside the present one and swapped.
 
-use std::process::{Command, Output};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -12,7 +11,7 @@ use crate::server::{Cut, PASSWORD, Server};
 use crate::shared::{provisioner, unwanted, wanted};
 use crate::{name, role};
 
-const TEMPLATE: &str = "shop_template";
+pub const TEMPLATE: &str = "shop_template";
 const NEXT: &str = "shop_template_next";
 const LOGIN: &str = "shop_template_fill";
 const FILL: &str = "F1ll-S3cret";
@@ -79,7 +78,7 @@ async fn texts(server: &Server, sql: &str) -> Vec<String> {
 }
 
 /// The golden database stands alone, closed, and nothing is left of how it was made.
-async fn assert_in_place(server: &Server) {
+pub async fn assert_in_place(server: &Server) {
     let all = "SELECT datname::text || ' ' || datistemplate || ' ' || datallowconn FROM pg_database WHERE datname LIKE 'shop%' \
                UNION ALL SELECT rolname::text || ' ' || rolcanlogin FROM pg_roles WHERE rolname LIKE 'shop%' ORDER BY 1";
     assert_eq!(
@@ -95,7 +94,7 @@ async fn assert_in_place(server: &Server) {
 }
 
 /// A preview's database, made as the controller makes it.
-fn copy(number: usize) -> Wanted {
+pub fn copy(number: usize) -> Wanted {
     let uid = format!("{number:08x}-5d6c-4c0e-9f0a-3f6e0c2b7a11");
     Wanted {
         template: Some(name(TEMPLATE)),
@@ -104,7 +103,7 @@ fn copy(number: usize) -> Wanted {
 }
 
 /// What the app of a copy reads; its owner can migrate.
-async fn row_of(server: &Server, admin: &Access, want: &Wanted) -> String {
+pub async fn row_of(server: &Server, admin: &Access, want: &Wanted) -> String {
     Servers.provide(admin, want).await.expect("provided");
     let database = want.database.as_str();
     let owner = server.connect(want.owner.name.as_str(), "0wner-S3cret", database);
@@ -412,135 +411,4 @@ async fn it_can_end_at_any_statement_and_be_repeated() {
             "{counts:?}"
         );
     }
-}
-
-/// A program as some user's image runs it: with nothing but what the folder says.
-fn program(
-    server: &Server,
-    folder: &tempfile::TempDir,
-    program: &str,
-    arguments: &[&str],
-) -> Output {
-    let mut command = server.program(program);
-    command.env("PGSERVICEFILE", folder.path().join("service.conf"));
-    command.args(arguments).output().expect("it runs")
-}
-
-fn towpath(folder: &tempfile::TempDir, step: &str) -> String {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_towpath"));
-    command.args(["golden", step, "--template", TEMPLATE, "--url-file"]);
-    command
-        .arg(folder.path().join("admin"))
-        .arg("--directory")
-        .arg(folder.path());
-    let output = command.output().expect("it runs");
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    let wrong = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{step}: {said}{wrong}");
-    said
-}
-
-#[tokio::test]
-async fn the_command_hands_a_connection_to_the_tools_of_postgresql() {
-    let server = Server::start().await;
-    provisioner(&server).await;
-    let superuser = server.superuser("postgres").await;
-    let source = "CREATE DATABASE production";
-    superuser.batch_execute(source).await.expect("a source");
-    let inside = server.superuser("production").await;
-    let content = "CREATE ROLE boss; GRANT CREATE ON DATABASE production TO boss; ALTER SCHEMA public OWNER TO boss; CREATE EXTENSION citext; SET ROLE boss; \
-                   CREATE TABLE goods (id serial PRIMARY KEY, name text); INSERT INTO goods (name) VALUES ('dumped'); \
-                   CREATE SCHEMA more; CREATE TABLE more.people (name public.citext); GRANT SELECT ON goods TO PUBLIC";
-    inside.batch_execute(content).await.expect("content");
-    let folder = tempfile::TempDir::new_in("/tmp").expect("a folder");
-    std::fs::set_permissions(
-        folder.path(),
-        std::os::unix::fs::PermissionsExt::from_mode(0o777),
-    )
-    .expect("open");
-    let url = server.url("provisioner", "p", "postgres");
-    std::fs::write(folder.path().join("admin"), format!("{url}\n")).expect("a file");
-    let path = |name: &str| folder.path().join(name).display().to_string();
-    let dump = server.url("postgres", PASSWORD, "production");
-    let admin = server.admin().as_role(&role("provisioner", "p"));
-    for (number, (format, file)) in [
-        ("custom", "dump"),
-        ("directory", "dumps"),
-        ("plain", "dump.sql"),
-    ]
-    .into_iter()
-    .enumerate()
-    {
-        let made = program(
-            &server,
-            &folder,
-            "pg_dump",
-            &[
-                "--no-owner",
-                "--no-acl",
-                "-F",
-                format,
-                "-f",
-                &path(file),
-                &dump,
-            ],
-        );
-        assert!(
-            made.status.success(),
-            "{}",
-            String::from_utf8_lossy(&made.stderr)
-        );
-        let said = towpath(&folder, "begin");
-        assert!(
-            said.starts_with("shop_template_next is there, empty, at 127.0.0.1:"),
-            "{said}"
-        );
-        let filled = match format {
-            "plain" => program(
-                &server,
-                &folder,
-                "psql",
-                &[
-                    "--no-psqlrc",
-                    "--quiet",
-                    "--output=/dev/null",
-                    "--single-transaction",
-                    "--set=ON_ERROR_STOP=1",
-                    "--dbname=service=golden",
-                    &format!("--file={}", path(file)),
-                ],
-            ),
-            _ => program(
-                &server,
-                &folder,
-                "pg_restore",
-                &[
-                    "--no-owner",
-                    "--no-acl",
-                    "--exit-on-error",
-                    "--dbname=service=golden",
-                    &path(file),
-                ],
-            ),
-        };
-        assert!(
-            filled.status.success(),
-            "{}",
-            String::from_utf8_lossy(&filled.stderr)
-        );
-        let said = towpath(&folder, "swap");
-        assert!(
-            said.starts_with("shop_template is the new one: ") && said.contains("KiB, made in"),
-            "{said}"
-        );
-        assert_in_place(&server).await;
-        assert_eq!(
-            row_of(&server, &admin, &copy(number)).await,
-            "dumped",
-            "{format}"
-        );
-    }
-    let url = std::fs::read_to_string(path("url")).expect("a URL");
-    let secret = url.split([':', '@']).nth(2).expect("a password");
-    assert!(secret.len() > 20 && !server.log().contains(secret));
 }

@@ -8,6 +8,7 @@
 )]
 
 mod golden;
+mod golden_command;
 mod look;
 mod many;
 mod orphans;

@@ -120,7 +120,9 @@ impl Server {
 
     /// A program of this server's version, as the user who runs the server.
     pub fn program(&self, program: &str) -> Command {
-        command(program)
+        let mut command = command(program);
+        command.env("PATH", format!("{}:/bin", programs().display()));
+        command
     }
 
     /// A connection of the test's own.
