@@ -1,5 +1,6 @@
 //! Golden databases that are made anew beside the present one and swapped.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -352,6 +353,53 @@ async fn while_the_present_one_is_in_use_it_waits() {
     swapped(&admin, &run).await.expect("swapped");
     assert_in_place(&server).await;
     assert_eq!(row_of(&server, &admin, &copy(1)).await, "second");
+}
+
+/// Copies are made until somebody says stop, each tried again as the controller does; gives what each of them holds.
+async fn copies(server: &Server, admin: &Access, from: usize, stop: &AtomicBool) -> Vec<String> {
+    let mut rows = Vec::new();
+    while !stop.load(Ordering::SeqCst) {
+        let want = copy(from + rows.len());
+        match Servers.provide(admin, &want).await {
+            Ok(_) => rows.push(row_of(server, admin, &want).await),
+            Err(Failure::Busy(_) | Failure::Silent(_)) => {}
+            Err(refused) => panic!("a copy is refused: {refused}"),
+        }
+    }
+    rows
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn previews_are_copied_all_along() {
+    let server = Server::start().await;
+    let admin = provisioner(&server).await;
+    make(&server, &admin, "0").await;
+    let stop = AtomicBool::new(false);
+    let refreshes = async {
+        for number in 1..=4 {
+            let run = began(&admin).await;
+            fill(&server, &number.to_string()).await;
+            loop {
+                match swapped(&admin, &run).await {
+                    Ok(_) => break,
+                    Err(Failure::Busy(_) | Failure::Silent(_)) => {}
+                    Err(refused) => panic!("it is refused: {refused}"),
+                }
+            }
+            assert_in_place(&server).await;
+        }
+        stop.store(true, Ordering::SeqCst);
+    };
+    let (one, two) = (
+        copies(&server, &admin, 0, &stop),
+        copies(&server, &admin, 1000, &stop),
+    );
+    let (one, two, ()) = tokio::join!(one, two, refreshes);
+    for rows in [one, two] {
+        assert!(rows.len() > 3, "{rows:?}");
+        assert!(rows.is_sorted(), "none is older than one before: {rows:?}");
+    }
+    assert_eq!(row_of(&server, &admin, &copy(2000)).await, "4");
 }
 
 /// Runs a step over a wire that breaks at a statement; says whether it broke.
