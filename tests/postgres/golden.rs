@@ -164,6 +164,15 @@ async fn each_refresh_is_copied_by_new_previews_and_leaves_the_others_alone() {
 }
 
 #[tokio::test]
+async fn a_superuser_makes_the_same() {
+    let server = Server::start().await;
+    let admin = server.admin();
+    make(&server, &admin, "first").await;
+    make(&server, &admin, "second").await;
+    assert_eq!(row_of(&server, &admin, &copy(1)).await, "second");
+}
+
+#[tokio::test]
 async fn while_it_is_filled_only_its_login_gets_in() {
     let server = Server::start().await;
     let admin = provisioner(&server).await;
