@@ -364,3 +364,13 @@ fn a_pull_request_gets_a_fresh_database() {
 fn a_pull_request_whose_migration_fails_on_a_fresh_database() {
     every_request_goes_wrong(&scenario::FAILED_RESET);
 }
+
+#[test]
+fn a_preview_sleeps_and_a_request_wakes_it() {
+    every_request_goes_wrong(&scenario::SLEEP);
+}
+
+#[test]
+fn a_preview_with_a_shared_server_sleeps_and_a_request_wakes_it() {
+    every_request_goes_wrong(&scenario::SLEEP_ON_A_SHARED_SERVER);
+}

@@ -111,6 +111,9 @@ fn masked(mut object: Value, old: Option<&Value>, passwords: &BTreeMap<String, S
     if let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) {
         spec.remove("clusterIP");
         spec.remove("clusterIPs");
+        if let Some(renewed) = spec.get_mut("renewTime") {
+            *renewed = json!("a time");
+        }
     }
     if kind == "Secret" {
         for value in object["data"].as_object_mut().into_iter().flatten() {

@@ -17,7 +17,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinSet;
 use towpath::api::{App, Environment, Preview};
 use towpath::caches::{self, Caches, Kept, NameOf, Named, Place, Scope, Shelf};
-use towpath::config::{Config, Git, GitProvider, PostgresServer, RegistryConfig};
+use towpath::config::{ActivatorRef, Config, Git, GitProvider, PostgresServer, RegistryConfig};
 use towpath::context::{Context, Failures, HashKey, Memories, Silences, Subject};
 use towpath::git::webhook::Hint;
 use towpath::git::{Hints, Repository};
@@ -34,7 +34,7 @@ use towpath::simulate::{Effect, Hosted};
 use crate::database::{self, Data};
 use crate::host;
 use crate::oracle;
-use crate::scenario::{self, Act, Scenario, When};
+use crate::scenario::{self, ACTIVATOR, Act, Scenario, When};
 use crate::shown::Shown;
 use crate::store::{self, Key, Kind, Target, noted, text};
 use crate::ticks;
@@ -215,11 +215,23 @@ impl Process {
         let metrics = Metrics::new();
         let caches = Arc::new(Caches::new(metrics.clone()));
         let scope = Scope::Namespaces(BTreeSet::from([run.namespace.clone()]));
-        let watches = caches::watch(&caches, client, &scope);
+        let mut watches = caches::watch(&caches, client, &scope);
+        let has_activator = run.locked().store.get("EndpointSlice", ACTIVATOR).is_some();
+        if has_activator {
+            watches.spawn(caches::watch_activator(
+                &caches,
+                client.clone(),
+                &run.namespace,
+                ACTIVATOR,
+            ));
+        }
         let ready = tokio::time::timeout(Duration::from_secs(60), caches.ready()).await;
         ready.expect("the caches are synced");
         let mut config = Config {
             cluster_id: Some("test".to_owned()),
+            activator: has_activator.then(|| ActivatorRef {
+                service: ACTIVATOR.to_owned(),
+            }),
             ..Config::default()
         };
         let server = PostgresServer::for_all("previews", "previews-admin");
@@ -373,6 +385,7 @@ impl Stage {
             let next = due.into_iter().chain(self.away).chain(self.cluster()).min();
             match next.filter(|next| *next < now() + REST) {
                 Some(next) => self.set_time(whole(next)),
+                None if self.act_at_rest(&mut acts).await => {}
                 None => {
                     assert!(acts.is_empty(), "somebody still waits to act");
                     return;
@@ -457,30 +470,59 @@ impl Stage {
             let inner = self.run.locked();
             match when {
                 When::Now => true,
+                When::Asleep(..) => false,
                 When::Exists(kind, name) => inner.store.get(kind, name).is_some(),
-                When::Ready(kind, name) => inner.store.get(kind, name).is_some_and(is_ready),
+                When::Ready(kind, name) => inner
+                    .store
+                    .get(kind, name)
+                    .is_some_and(|object| says(object, "status", "True")),
             }
         });
-        let Some((_, act)) = acts.pop_front_if(|_| due) else {
+        let act = acts.pop_front_if(|_| due);
+        self.do_next(act).await
+    }
+
+    /// Lets the next person act, if that is who waits until something sleeps and nobody else does anything.
+    async fn act_at_rest(&mut self, acts: &mut VecDeque<(When, Act)>) -> bool {
+        let due = acts.front().is_some_and(|(when, _)| {
+            let When::Asleep(kind, name) = when else {
+                return false;
+            };
+            let inner = self.run.locked();
+            (inner.store.get(kind, name)).is_some_and(|object| says(object, "reason", "Asleep"))
+        });
+        let act = acts.pop_front_if(|_| due);
+        self.do_next(act).await
+    }
+
+    async fn do_next(&mut self, act: Option<(When, Act)>) -> bool {
+        let Some((_, act)) = act else {
             return false;
         };
         match act {
+            Act::Wait(time) => self.set_time(now() + time),
+            Act::Ask(lease) => {
+                let renewed = json!({"spec": {"renewTime": format!("{:.6}", now())}});
+                self.change("Lease", lease, renewed).await;
+            }
             Act::Make(kind, object) => self.make(kind, object).await,
             Act::Delete(kind, name) => {
                 self.send(ticks::delete(kind, name, json!({}))).await;
             }
             Act::Host(happens) => self.at_host(happens),
-            Act::Change(kind, name, patch) => {
-                let change = ticks::Request {
-                    method: Method::PATCH,
-                    kind: Kind::of(kind),
-                    rest: format!("/{name}"),
-                    body: patch,
-                };
-                self.send(change).await;
-            }
+            Act::Change(kind, name, patch) => self.change(kind, name, patch).await,
         }
         true
+    }
+
+    async fn change(&self, kind: &str, name: &str, patch: Value) {
+        let change = ticks::Request {
+            method: Method::PATCH,
+            kind: Kind::of(kind),
+            rest: format!("/{name}"),
+            body: patch,
+        };
+        self.send(change).await;
     }
 
     /// Something happens to the pull request, and the host sends a webhook to whoever hears it.
@@ -670,10 +712,11 @@ impl Stage {
     }
 }
 
-fn is_ready(object: &Value) -> bool {
+/// Whether an object's Ready says this.
+fn says(object: &Value, field: &str, word: &str) -> bool {
     let conditions = store::list(object, "/status/conditions").iter();
     let mut ready = conditions.filter(|known| text(known, "/type") == "Ready");
-    ready.any(|known| text(known, "/status") == "True")
+    ready.any(|known| known[field] == word)
 }
 
 /// Kubernetes knows whole seconds only, and so does a run.

@@ -1,15 +1,22 @@
 //! What happens to an Environment in a run.
 
+mod sleep;
+
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 use towpath::simulate::Hosted;
 
 use crate::ticks::{CRASHES, FAILS};
+
+pub use sleep::{ACTIVATOR, SLEEP, SLEEP_ON_A_SHARED_SERVER};
 
 /// When somebody acts.
 #[derive(Clone, Debug)]
 pub enum When {
     /// When everybody else has acted.
     Now,
+    /// When this object says that it sleeps, and nobody does anything any more.
+    Asleep(&'static str, &'static str),
     /// As soon as this object exists.
     Exists(&'static str, &'static str),
     /// As soon as this object says that it is Ready.
@@ -27,6 +34,10 @@ pub enum Act {
     Delete(&'static str, &'static str),
     /// Does something at the Git host.
     Host(fn(&mut Hosted)),
+    /// Lets time pass.
+    Wait(SignedDuration),
+    /// Asks for a preview: the activator renews its Lease.
+    Ask(&'static str),
 }
 
 /// What happens in a run.
