@@ -254,6 +254,29 @@ scenes! {
         end: |world| is_live(world, "same", &["app_4: k1"]),
     }
 
+    /// A word that cannot be answered yet is not taken for answered when another one is.
+    a_person_asks_for_a_fresh_database_while_nothing_can_be_drafted {
+        begin: plain,
+        acts: [
+            "names a ConfigMap that is missing, asks for a fresh database, and retries what is well", Settled, |world| {
+                edit_app(world, |spec| {
+                    let named = json!({"name": "THEME", "configMapRef": {"name": "settings", "key": "THEME"}});
+                    spec.env.push(serde_json::from_value(named).unwrap());
+                });
+                reset(world, "1");
+                retry(world);
+            };
+            "makes the ConfigMap", Settled, |world| {
+                assert_eq!(condition(world, Configured).0, "False");
+                assert_eq!(databases(world), ["app: k1"]);
+                let handled = revisions(world).pop().unwrap().facts.handled;
+                assert_eq!(handled.len(), 1, "the retry: {handled:?}");
+                config_map(world, "settings", &[("THEME", "dark")]);
+            };
+        ],
+        end: |world| is_live(world, "v1", &["app_2: k1"]),
+    }
+
     every_push_gets_a_fresh_database {
         begin: always,
         acts: [
