@@ -18,7 +18,7 @@ pub enum Sweep {
     Note,
     /// It has belonged to nobody for a day: nobody may connect any more, and it gets another name.
     PutAside,
-    /// It was put aside a day ago: it goes, and its roles.
+    /// It was put aside a day ago: it goes, and its roles. Or they alone are left.
     Drop,
     /// It belongs to somebody again: as it was before.
     Restore,
@@ -44,6 +44,10 @@ pub fn sweep(
 
 fn step(found: &SeenOrphan, lives: bool, now: Timestamp) -> Option<Sweep> {
     let is_over = |since: Timestamp| now.duration_since(since) >= DAY;
+    if found.gone {
+        // There is nothing in it that anybody could want back.
+        return (!lives).then_some(Sweep::Drop);
+    }
     match (lives, found.unseen, found.aside) {
         (true, None, None) => None,
         (true, _, _) => Some(Sweep::Restore),
@@ -67,6 +71,7 @@ mod tests {
     fn found(unseen: Option<Timestamp>, aside: Option<Timestamp>) -> SeenOrphan {
         SeenOrphan {
             database: Identifier::new("towpath_1").unwrap(),
+            gone: false,
             owner: Ownership {
                 cluster: "production-1".into(),
                 kind: "Preview".into(),
@@ -95,6 +100,17 @@ mod tests {
         assert_eq!(swept(aside, &[], &[]), None);
         let aside = found(Some(ago(48)), Some(ago(24)));
         assert_eq!(swept(aside, &[], &[]), Some(Sweep::Drop));
+    }
+
+    #[test]
+    fn roles_without_a_database_go_at_once() {
+        let alone = SeenOrphan {
+            gone: true,
+            ..found(None, None)
+        };
+        assert_eq!(swept(alone.clone(), &[], &[]), Some(Sweep::Drop));
+        assert_eq!(swept(alone.clone(), &["u-1"], &[]), None);
+        assert_eq!(swept(alone, &[], &["other"]), None);
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! Databases of previews on a shared server, with what was noted of those that belong to nobody any more. The notes stand in the
-//! database's comment, which only who made it may write.
+//! Databases of previews on a shared server, with what was noted of those that belong to nobody any more, and roles that outlived
+//! theirs. The notes stand in the database's comment, which only who made it may write.
 
 use jiff::Timestamp;
 use tokio_postgres::types::Type;
@@ -18,11 +18,13 @@ const SUFFIX: &str = "_orphan";
 /// The kind of owner whose databases go with it.
 pub const PREVIEW: &str = "Preview";
 
-/// A database that was made for a preview.
+/// A database that was made for a preview, or its roles, where they alone are left.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SeenOrphan {
     /// Its name.
     pub database: Identifier,
+    /// Whether it is gone, and its roles are left.
+    pub gone: bool,
     /// Whose it is, by its comment.
     pub owner: Ownership,
     /// Since when it is known to belong to nobody.
@@ -49,7 +51,7 @@ fn notes(comment: &str) -> (Option<Timestamp>, Option<Timestamp>) {
     (read(unseen), aside.and_then(read))
 }
 
-/// The databases that this login made for previews of this cluster.
+/// The databases that this login made for previews of this cluster, and the roles of those that are gone.
 pub async fn find(admin: &Access, cluster: &str) -> Result<Vec<SeenOrphan>, Failure> {
     let server = Session::open(admin).await?;
     let rows = server
@@ -59,20 +61,52 @@ pub async fn find(admin: &Access, cluster: &str) -> Result<Vec<SeenOrphan>, Fail
             &[],
         )
         .await?;
-    let mut found = Vec::new();
+    let mut found = roles_alone(&server, cluster).await?;
     for row in &rows {
         let (name, comment): (String, Option<String>) = (server.get(row, 0)?, server.get(row, 1)?);
         let comment = comment.unwrap_or_default();
-        let Ok(owner) = bare(&comment).parse::<Ownership>() else {
-            continue;
-        };
-        if owner.cluster == cluster && owner.kind == PREVIEW && was_made(&name) {
+        if let Some(owner) = of_preview(&comment, cluster).filter(|_| was_made(&name)) {
             let (unseen, aside) = notes(&comment);
             found.push(SeenOrphan {
                 database: Identifier::new(name).map_err(Failure::Refused)?,
+                gone: false,
                 owner,
                 unseen,
                 aside,
+            });
+        }
+    }
+    Ok(found)
+}
+
+/// Whose a preview of this cluster is, by the comment on what was made for it.
+fn of_preview(comment: &str, cluster: &str) -> Option<Ownership> {
+    let owner = bare(comment).parse::<Ownership>().ok()?;
+    (owner.cluster == cluster && owner.kind == PREVIEW).then_some(owner)
+}
+
+/// The roles of databases that are gone: whoever dropped those ended before the roles were.
+async fn roles_alone(server: &Session, cluster: &str) -> Result<Vec<SeenOrphan>, Failure> {
+    let rows = server
+        .rows(
+            "SELECT DISTINCT regexp_replace(rolname::text, '_(owner|app)$', ''), comment FROM pg_roles, \
+             LATERAL (SELECT shobj_description(oid, 'pg_authid') AS comment) AS said \
+             WHERE NOT rolsuper AND starts_with(comment, 'towpath ') AND NOT EXISTS (SELECT FROM pg_database WHERE \
+             starts_with(datname::text, regexp_replace(rolname::text, '_(owner|app)$', '')) \
+             OR starts_with(shobj_description(oid, 'pg_database'), comment)) ORDER BY 1",
+            &[],
+        )
+        .await?;
+    let mut found = Vec::new();
+    for row in &rows {
+        let (name, comment): (String, String) = (server.get(row, 0)?, server.get(row, 1)?);
+        if let Some(owner) = of_preview(&comment, cluster).filter(|_| is_made(&name)) {
+            found.push(SeenOrphan {
+                database: Identifier::new(name).map_err(Failure::Refused)?,
+                gone: true,
+                owner,
+                unseen: None,
+                aside: None,
             });
         }
     }
@@ -148,7 +182,7 @@ pub async fn restore(admin: &Access, orphan: &SeenOrphan) -> Result<(), Failure>
     Ok(server.run(&(steps + "COMMIT")).await?)
 }
 
-/// Drops it, and the roles of its owner.
+/// Drops it, if it is there, and the roles of its owner.
 pub async fn discard(admin: &Access, orphan: &SeenOrphan) -> Result<(), Failure> {
     teardown::remove(admin, &unwanted(orphan)).await
 }

@@ -17,6 +17,7 @@ mod provision;
 mod record;
 mod server;
 mod shared;
+mod sweeper;
 
 use towpath::postgres::{Access, Answer, Identifier, Password, Role, Roles, SeenDatabase, Wanted};
 

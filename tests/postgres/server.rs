@@ -161,13 +161,17 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let port = listener.local_addr().expect("its address").port();
         let statements = Arc::new(AtomicUsize::new(0));
-        let server = self.port;
+        let (server, counted) = (self.port, statements.clone());
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(relay(client, server, statements.clone(), breaks_at, cut));
+                tokio::spawn(relay(client, server, counted.clone(), breaks_at, cut));
             }
         });
-        Wire { port }
+        Wire {
+            port,
+            statements,
+            breaks_at,
+        }
     }
 }
 
@@ -187,10 +191,17 @@ pub enum Cut {
 
 /// A wire that breaks.
 pub struct Wire {
-    port: u16,
+    pub port: u16,
+    statements: Arc<AtomicUsize>,
+    breaks_at: usize,
 }
 
 impl Wire {
+    /// Whether it got as far as where it breaks.
+    pub fn is_broken(&self) -> bool {
+        self.statements.load(Ordering::SeqCst) > self.breaks_at
+    }
+
     /// Access of the superuser over this wire.
     pub fn admin(&self) -> Access {
         Access::parse(&format!(
