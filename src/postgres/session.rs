@@ -85,6 +85,10 @@ impl Trouble {
                 "PostgreSQL at {} refused the connection (08P01): the address must be the server's own, not a pooler's",
                 at.address()
             ),
+            "53100" => format!(
+                "PostgreSQL at {} has no room left (53100): its disk must be larger, or something on it go; it said: {message}",
+                at.address()
+            ),
             _ if passes(number) => {
                 return Self {
                     code: Some(code.clone()),
@@ -250,6 +254,13 @@ mod tests {
         assert!(
             matches!(said("42501"), Failure::Refused(why) if why.contains("the server's words"))
         );
+    }
+
+    #[test]
+    fn a_full_disk_is_for_a_person_to_mend() {
+        let sentence = "PostgreSQL at db:5432 has no room left (53100): its disk must be larger, or something on it go; \
+                        it said: the server's words";
+        assert_eq!(said("53100"), Failure::Refused(sentence.into()));
     }
 
     #[test]

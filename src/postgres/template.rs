@@ -63,18 +63,24 @@ pub async fn copy(
     server
         .run(&create)
         .await
-        .map_err(|trouble| busy(trouble, template))
+        .map_err(|trouble| why(trouble, template))
 }
 
-/// Somebody is connected to what refuses connections, or copies it: that ends by itself.
-fn busy(trouble: Trouble, template: &Identifier) -> Failure {
-    let in_use = trouble.code.as_ref().map(|code| code.code()) == Some("55006");
-    match in_use {
-        true => Failure::Busy(format!(
-            "The template {} is in use; it is copied when it is not",
-            template.quoted()
+/// Why a golden database was not copied.
+fn why(trouble: Trouble, template: &Identifier) -> Failure {
+    let code = trouble.code.as_ref().map(|code| code.code().to_owned());
+    let template = template.quoted();
+    match code.as_deref() {
+        // Somebody is connected to what refuses connections, or copies it: that ends by itself.
+        Some("55006") => Failure::Busy(format!(
+            "The template {template} is in use; it is copied when it is not"
         )),
-        false => trouble.into(),
+        // With `wal_log` the server stumbles in clearing up, and says that instead of what went wrong before.
+        Some("XX000") => Failure::Refused(format!(
+            "the template {template} could not be copied: the server's disk must have room for it; {}",
+            Failure::from(trouble)
+        )),
+        _ => trouble.into(),
     }
 }
 

@@ -15,14 +15,18 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_postgres::{Client, NoTls};
 use towpath::postgres::Access;
 
+use crate::disk::Disk;
+
 /// The superuser's password; no log may show it.
 pub const PASSWORD: &str = "Sup3r-S3cret";
 
 /// A PostgreSQL on a port of its own. It ends with the test.
 pub struct Server {
     pub port: u16,
-    directory: TempDir,
     child: Child,
+    // It goes before the directory that it is mounted in.
+    disk: Option<Disk>,
+    directory: TempDir,
 }
 
 impl Server {
@@ -32,9 +36,19 @@ impl Server {
 
     /// Starts with more settings, such as `ssl=on`.
     pub async fn start_with(settings: &[&str]) -> Self {
+        Self::launch(settings, None).await
+    }
+
+    /// Starts with its data, but not its log of changes, on a disk of so many bytes.
+    pub async fn start_on_disk(bytes: u64) -> Self {
+        Self::launch(&["autovacuum=off"], Some(bytes)).await
+    }
+
+    async fn launch(settings: &[&str], disk: Option<u64>) -> Self {
         let directory = TempDir::new_in("/tmp").expect("a directory");
         let data = directory.path().join("data");
         std::fs::create_dir(&data).expect("a directory for the data");
+        let disk = disk.map(|bytes| Disk::mount(&data, bytes));
         std::fs::write(directory.path().join("password"), PASSWORD)
             .expect("a file for the password");
         certificate(directory.path());
@@ -53,6 +67,9 @@ impl Server {
             .arg(&data)
             .arg("--pwfile")
             .arg(directory.path().join("password"));
+        if disk.is_some() {
+            initdb.arg("--waldir").arg(directory.path().join("wal"));
+        }
         let made = initdb.output().expect("initdb runs");
         assert!(
             made.status.success(),
@@ -85,8 +102,9 @@ impl Server {
             .expect("postgres runs");
         let server = Self {
             port,
-            directory,
             child,
+            disk,
+            directory,
         };
         server.until_ready().await;
         server
@@ -154,6 +172,11 @@ impl Server {
     /// All that the server has logged, every statement among it.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.directory.path().join("log")).expect("a log")
+    }
+
+    /// The disk that its data are on.
+    pub fn disk(&self) -> &Disk {
+        self.disk.as_ref().expect("it was started on a disk")
     }
 
     /// A wire to this server that breaks at the given statement, counted over all its connections.

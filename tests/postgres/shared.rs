@@ -531,8 +531,8 @@ async fn what_a_crash_left_beside_another_without_a_comment_is_found_and_dropped
     assert_eq!(left(&server).await, Vec::<String>::new());
 }
 
-/// A golden database: its objects belong to a role that cannot log in.
-async fn golden(server: &Server) {
+/// A golden database of at least so many bytes: its objects belong to a role that cannot log in.
+pub async fn golden(server: &Server, bytes: u64) {
     let superuser = server.superuser("postgres").await;
     for statement in [
         "CREATE ROLE shop_group NOLOGIN",
@@ -546,6 +546,13 @@ async fn golden(server: &Server) {
                    CREATE TABLE goods (id serial PRIMARY KEY, name text); \
                    INSERT INTO goods (name) SELECT 'thing ' || n FROM generate_series(1, 1000) n";
     inside.batch_execute(content).await.expect("content");
+    let filling = format!(
+        "ALTER TABLE goods ALTER name SET STORAGE external; \
+         INSERT INTO goods (name) SELECT repeat('x', 65536) FROM generate_series(0, {bytes} / 65536)"
+    );
+    if bytes > 0 {
+        inside.batch_execute(&filling).await.expect("much content");
+    }
     drop(inside);
     tokio::time::sleep(Duration::from_millis(100)).await;
     let close = "ALTER DATABASE shop_template WITH IS_TEMPLATE true ALLOW_CONNECTIONS false";
@@ -555,7 +562,7 @@ async fn golden(server: &Server) {
         .expect("it refuses connections");
 }
 
-fn from_template(uid: &str) -> Wanted {
+pub fn from_template(uid: &str) -> Wanted {
     Wanted {
         template: Some(name("shop_template")),
         ..wanted(uid)
@@ -566,7 +573,7 @@ fn from_template(uid: &str) -> Wanted {
 async fn a_golden_database_is_copied_with_its_content() {
     let server = Server::start().await;
     let admin = provisioner(&server).await;
-    golden(&server).await;
+    golden(&server, 0).await;
     let want = from_template(UID);
     let identity = Servers.provide(&admin, &want).await.expect("provided");
     assert_eq!(Servers.provide(&admin, &want).await, Ok(identity.clone()));
@@ -624,7 +631,7 @@ async fn a_golden_database_is_copied_with_its_content() {
 async fn a_template_may_have_extensions() {
     let server = Server::start().await;
     let admin = provisioner(&server).await;
-    golden(&server).await;
+    golden(&server, 0).await;
     let superuser = server.superuser("postgres").await;
     let open = "ALTER DATABASE shop_template ALLOW_CONNECTIONS true";
     superuser.batch_execute(open).await.expect("open");
@@ -650,7 +657,7 @@ async fn a_template_may_have_extensions() {
 async fn a_copy_that_a_crash_left_unlooked_at_is_made_again() {
     let server = Server::start().await;
     let admin = provisioner(&server).await;
-    golden(&server).await;
+    golden(&server, 0).await;
     let want = from_template(UID);
     let maker = server.connect("provisioner", "p", "postgres").await;
     let maker = maker.expect("a connection");
@@ -695,7 +702,7 @@ async fn a_copy_that_a_crash_left_unlooked_at_is_made_again() {
 async fn a_template_must_be_one() {
     let server = Server::start().await;
     let admin = provisioner(&server).await;
-    golden(&server).await;
+    golden(&server, 0).await;
     let superuser = server.superuser("postgres").await;
     let mut want = from_template(UID);
     let refused = |answer: Result<_, Failure>| match answer {
