@@ -7,6 +7,7 @@
     clippy::indexing_slicing
 )]
 
+mod chart;
 mod disk;
 mod golden;
 mod golden_command;

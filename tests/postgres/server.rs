@@ -76,6 +76,20 @@ impl Server {
             "initdb: {}",
             String::from_utf8_lossy(&made.stderr)
         );
+        let server = Self::run(directory, disk, settings);
+        server.until_ready().await;
+        server
+    }
+
+    /// Starts with the data that are in the folder `data` of this one.
+    pub async fn start_in(directory: TempDir) -> Self {
+        let server = Self::run(directory, None, &[]);
+        server.until_ready().await;
+        server
+    }
+
+    fn run(directory: TempDir, disk: Option<Disk>, settings: &[&str]) -> Self {
+        let data = directory.path().join("data");
         let port = free_port();
         let log = std::fs::File::create(directory.path().join("log")).expect("a file for the log");
         let mut postgres = command("postgres");
@@ -100,14 +114,12 @@ impl Server {
             .stderr(log)
             .spawn()
             .expect("postgres runs");
-        let server = Self {
+        Self {
             port,
             child,
             disk,
             directory,
-        };
-        server.until_ready().await;
-        server
+        }
     }
 
     async fn until_ready(&self) {
@@ -308,7 +320,7 @@ async fn requests(
 }
 
 /// Where Debian puts a version's programs.
-fn programs() -> PathBuf {
+pub fn programs() -> PathBuf {
     let versions = std::fs::read_dir("/usr/lib/postgresql")
         .into_iter()
         .flatten()
@@ -331,7 +343,7 @@ fn command(program: &str) -> Command {
 }
 
 /// The ids of the user `postgres`, if this runs as root.
-fn unprivileged() -> Option<(u32, u32)> {
+pub fn unprivileged() -> Option<(u32, u32)> {
     let root = std::fs::metadata("/proc/self").expect("procfs").uid() == 0;
     let id = |option: &str| {
         let output = Command::new("id")
@@ -346,7 +358,8 @@ fn unprivileged() -> Option<(u32, u32)> {
     root.then(|| (id("-u"), id("-g")))
 }
 
-fn own(directory: &Path) {
+/// Gives a folder and what is in it to that user.
+pub fn own(directory: &Path) {
     let Some((user, group)) = unprivileged() else {
         return;
     };
