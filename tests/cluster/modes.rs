@@ -119,6 +119,8 @@ fn install(place: &Place, image: &str) {
         format!("image.repository={repository}"),
         format!("image.digest={digest}"),
         format!("watchNamespaces={{{}}}", place.namespace),
+        // Beside the controller's own Lease it is refused.
+        "activator.enabled=false".to_owned(),
         "crds.install=false".to_owned(),
         format!("config.clusterId={}", cluster_id()),
         "config.routing.mode=Ingress".to_owned(),
