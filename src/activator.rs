@@ -5,6 +5,8 @@ mod activity;
 mod answer;
 mod body;
 mod headers;
+mod idle;
+mod peers;
 mod proxy;
 mod server;
 mod stage;
@@ -25,6 +27,7 @@ use crate::metrics::Metrics;
 use crate::run::{Clients, LogFormat, scope, telemetry, until_told};
 use crate::serve::{self, Ready};
 use proxy::Proxy;
+use server::Patience;
 use table::Table;
 
 /// How the activator is run.
@@ -59,7 +62,12 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let healthy = tokio::spawn(serve::serve(health, Metrics::new(), ready, stop.clone()));
     let requests = listen(options.listen).await?;
     let proxy = Arc::new(Proxy::new(table));
-    let mut serving = tokio::spawn(server::serve(requests, proxy, stop.clone()));
+    let mut serving = tokio::spawn(server::serve(
+        requests,
+        proxy,
+        Patience::default(),
+        stop.clone(),
+    ));
     tokio::select! {
         // First: when it is told to end, the others end with it.
         biased;

@@ -9,6 +9,7 @@ use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
+use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use jiff::Timestamp;
 use tokio::net::TcpStream;
@@ -19,6 +20,8 @@ use super::activity::Open;
 use super::answer::{self, Asker};
 use super::body::Held;
 use super::headers;
+use super::idle::{self, Heard};
+use super::peers::Place;
 use super::stage::Stage;
 use super::table::{Preview, Table};
 
@@ -34,6 +37,7 @@ const HEADERS: usize = 32 * 1024;
 pub struct Proxy {
     table: Arc<Table>,
     answer: Duration,
+    idle: Duration,
 }
 
 /// What is held as long as a request is open.
@@ -55,12 +59,19 @@ impl Proxy {
         Self {
             table,
             answer: ANSWER,
+            idle: idle::LIMIT,
         }
     }
 
     #[cfg(test)]
     pub fn answering_within(mut self, answer: Duration) -> Self {
         self.answer = answer;
+        self
+    }
+
+    #[cfg(test)]
+    pub fn ending_after(mut self, idle: Duration) -> Self {
+        self.idle = idle;
         self
     }
 
@@ -112,6 +123,7 @@ impl Proxy {
         tokio::spawn(async move { drop(connection.with_upgrades().await) });
         let protocol = headers::upgrade(request.headers());
         let upgraded = protocol.is_some().then(|| hyper::upgrade::on(&mut request));
+        let taken = request.extensions_mut().remove::<Arc<Place>>();
         let request = onward(request, protocol);
         let response = match timeout(self.answer, sender.send_request(request)).await {
             Ok(Ok(response)) => response,
@@ -119,7 +131,9 @@ impl Proxy {
             Err(_) => return Err(Failure::Late),
         };
         match (response.status(), upgraded) {
-            (StatusCode::SWITCHING_PROTOCOLS, Some(client)) => Ok(join(response, client, share)),
+            (StatusCode::SWITCHING_PROTOCOLS, Some(client)) => {
+                Ok(join(response, client, self.idle, (share, taken)))
+            }
             (StatusCode::SWITCHING_PROTOCOLS, None) => Err(Failure::Broken),
             _ => Ok(back(response, share)),
         }
@@ -163,11 +177,13 @@ fn back(mut response: Response<Incoming>, held: Share) -> Response<Body> {
     response.map(|body| Body::new(Held { body, _held: held }))
 }
 
-/// Client and preview speak another protocol from now on: what one says is told the other, until both have ended.
+/// Client and preview speak another protocol from now on: what one says is told the other, until both have ended or have said
+/// nothing for too long.
 fn join(
     mut response: Response<Incoming>,
-    client: hyper::upgrade::OnUpgrade,
-    share: Share,
+    client: OnUpgrade,
+    idle: Duration,
+    held: impl Send + 'static,
 ) -> Response<Body> {
     let preview = hyper::upgrade::on(&mut response);
     let protocol = headers::upgrade(response.headers());
@@ -177,11 +193,13 @@ fn join(
     }
     tokio::spawn(async move {
         if let (Ok(client), Ok(preview)) = tokio::join!(client, preview) {
-            let (mut client, mut preview) = (TokioIo::new(client), TokioIo::new(preview));
+            let (mut client, pulse) = Heard::new(TokioIo::new(client));
+            let mut preview = TokioIo::new(preview);
+            let said = tokio::io::copy_bidirectional(&mut client, &mut preview);
             // Who ends it tells nobody why.
-            let _ = tokio::io::copy_bidirectional(&mut client, &mut preview).await;
+            tokio::select! { _ = said => {}, () = pulse.stops(idle) => {} }
         }
-        drop(share);
+        drop(held);
     });
     response.map(|_| Body::empty())
 }

@@ -1,24 +1,28 @@
 //! Takes connections, so many at once, each with its limits; at the end what is open is finished.
 
 use std::convert::Infallible;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::idle::{self, Heard};
+use super::peers::{Peers, Place};
 use super::proxy::Proxy;
 
-/// Connections at once; the others wait to be taken.
-const CONNECTIONS: usize = 2048;
 /// How long a request may take to tell its headers, and a connection to tell its next request: longer than gateways keep one
 /// that nobody uses.
 const HEADERS_WITHIN: Duration = Duration::from_secs(95);
+/// How long a new connection may take to tell the headers of its first request.
+const FIRST_WITHIN: Duration = Duration::from_secs(10);
 /// Room for the headers of a request, in bytes.
 const HEADERS: usize = 32 * 1024;
 /// How long what is open may take to end.
@@ -26,20 +30,45 @@ const DRAIN: Duration = Duration::from_secs(20);
 /// After an error of the listener, such as too many open files.
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// How long connections may say nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// Until the headers of the first request are there.
+    pub first: Duration,
+    /// At any time, in either direction.
+    pub idle: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            first: FIRST_WITHIN,
+            idle: idle::LIMIT,
+        }
+    }
+}
+
 /// Serves until `stop`, and then what is open.
-pub async fn serve(listener: TcpListener, proxy: Arc<Proxy>, stop: CancellationToken) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
+pub async fn serve(
+    listener: TcpListener,
+    proxy: Arc<Proxy>,
+    patience: Patience,
+    stop: CancellationToken,
+) {
+    let peers = Arc::new(Peers::default());
     let mut open = JoinSet::new();
-    while let Some(stream) = stop.run_until_cancelled(next(&listener, &places)).await {
-        let Some((stream, place)) = stream else {
-            tokio::time::sleep(PAUSE).await;
-            continue;
-        };
-        let (proxy, stop) = (proxy.clone(), stop.clone());
-        open.spawn(async move {
-            connection(stream, proxy, stop).await;
-            drop(place);
-        });
+    while let Some(taken) = stop.run_until_cancelled(next(&listener, &peers)).await {
+        match taken {
+            Ok(Some((stream, place))) => {
+                let (proxy, stop) = (proxy.clone(), stop.clone());
+                open.spawn(connection(stream, Arc::new(place), proxy, patience, stop));
+            }
+            Ok(None) => tracing::debug!("an address has too many connections; one is closed"),
+            Err(error) => {
+                tracing::warn!(%error, "no connection could be taken");
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
         while open.try_join_next().is_some() {}
     }
     let drained = async { while open.join_next().await.is_some() {} };
@@ -48,20 +77,49 @@ pub async fn serve(listener: TcpListener, proxy: Arc<Proxy>, stop: CancellationT
     }
 }
 
-/// `None`: there was an error.
+/// The next connection. `None`: whoever made it has too many.
 async fn next(
     listener: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> Option<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
-    let place = places.clone().acquire_owned().await.ok()?;
-    let (stream, _) = listener.accept().await.ok()?;
+    peers: &Arc<Peers>,
+) -> io::Result<Option<(TcpStream, Place)>> {
+    let free = peers.room().await.map_err(io::Error::other)?;
+    let (stream, peer) = listener.accept().await?;
     // What is sent in small parts arrives in small parts; who cannot be told so is served all the same.
     let _ = stream.set_nodelay(true);
-    Some((stream, place))
+    let place = peers.enter(peer.ip(), free);
+    Ok(place.map(|place| (stream, place)))
 }
 
-async fn connection(stream: TcpStream, proxy: Arc<Proxy>, stop: CancellationToken) {
-    let service = service_fn(move |request| {
+/// One connection, until it ends or nothing has been said for too long.
+async fn connection(
+    stream: TcpStream,
+    place: Arc<Place>,
+    proxy: Arc<Proxy>,
+    patience: Patience,
+    stop: CancellationToken,
+) {
+    let (stream, pulse) = Heard::new(stream);
+    let first = asked_for_nothing(place.clone(), patience.first);
+    tokio::select! {
+        ended = requests(stream, place, proxy, stop) => if let Err(error) = ended {
+            tracing::debug!(%error, "a connection ended early");
+        },
+        () = first => tracing::debug!("a connection asked for nothing, and is ended"),
+        () = pulse.stops(patience.idle) => tracing::debug!("a connection was silent, and is ended"),
+    }
+}
+
+/// Serves its requests; after `stop` the one that is open.
+async fn requests(
+    stream: Heard<TcpStream>,
+    place: Arc<Place>,
+    proxy: Arc<Proxy>,
+    stop: CancellationToken,
+) -> hyper::Result<()> {
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        place.speaks();
+        // A connection that becomes another protocol keeps its place.
+        request.extensions_mut().insert(place.clone());
         let proxy = proxy.clone();
         async move { Ok::<_, Infallible>(proxy.serve(request).await) }
     });
@@ -72,14 +130,19 @@ async fn connection(stream: TcpStream, proxy: Arc<Proxy>, stop: CancellationToke
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     let mut connection = std::pin::pin!(connection);
-    let ended = tokio::select! {
+    tokio::select! {
         ended = connection.as_mut() => ended,
         () = stop.cancelled() => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(%error, "a connection ended early");
+    }
+}
+
+/// Ends when a connection has not asked for anything for so long.
+async fn asked_for_nothing(place: Arc<Place>, limit: Duration) {
+    tokio::time::sleep(limit).await;
+    if place.has_spoken() {
+        std::future::pending().await
     }
 }

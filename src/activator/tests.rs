@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use super::peers::MUTE;
 use super::proxy::Proxy;
-use super::server;
+use super::server::{self, Patience};
 use super::table::{AT_ONCE, Preview, Table};
 
 const HOST: &str = "shop-pr-7.example.com";
@@ -43,13 +44,18 @@ struct Activator {
 }
 
 async fn activator(previews: Vec<Preview>) -> Activator {
+    patient(previews, Patience::default()).await
+}
+
+async fn patient(previews: Vec<Preview>, patience: Patience) -> Activator {
     let table = Arc::new(Table::default());
     table.replace(None, previews);
     let proxy = Proxy::new(table.clone()).answering_within(Duration::from_millis(500));
+    let proxy = Arc::new(proxy.ending_after(patience.idle));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let stop = CancellationToken::new();
-    let ended = tokio::spawn(server::serve(listener, Arc::new(proxy), stop.clone()));
+    let ended = tokio::spawn(server::serve(listener, proxy, patience, stop.clone()));
     Activator {
         address,
         table,
@@ -69,7 +75,9 @@ async fn backend(answer: &'static [u8]) -> (String, tokio::sync::mpsc::Unbounded
             tokio::spawn(async move {
                 let head = head(&mut stream).await;
                 let _ = told.send(head);
-                stream.write_all(answer).await.unwrap();
+                if stream.write_all(answer).await.is_err() {
+                    return;
+                }
                 // What comes now goes back as it came.
                 let (mut read, mut write) = stream.split();
                 let _ = tokio::io::copy(&mut read, &mut write).await;
@@ -378,6 +386,112 @@ async fn headers_without_end_are_refused() {
         answer.is_empty() || answer.starts_with("HTTP/1.1 431"),
         "{answer}"
     );
+}
+
+/// From this address of this machine.
+async fn connect_from(last: u8, activator: &Activator) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket
+        .bind(SocketAddr::from(([127, 0, 0, last], 0)))
+        .unwrap();
+    socket.connect(activator.address).await.unwrap()
+}
+
+async fn is_closed(stream: &mut TcpStream) {
+    let read = timeout(SOON, stream.read(&mut [0; 64])).await;
+    assert!(matches!(read.expect("an end"), Ok(0) | Err(_)));
+}
+
+fn hasty() -> Patience {
+    Patience {
+        first: Duration::from_secs(3),
+        idle: Duration::from_secs(3),
+    }
+}
+
+#[tokio::test]
+async fn who_connects_and_asks_nothing_takes_no_room_from_others() {
+    let (web, _heads) = backend(FINE).await;
+    let ready = preview("True", "Ready").with_backend("web", web);
+    let activator = patient(vec![ready], hasty()).await;
+    let mut mute = Vec::new();
+    for _ in 0..MUTE {
+        let mut stream = connect_from(2, &activator).await;
+        stream.write_all(b"GET / HT").await.unwrap();
+        mute.push(stream);
+    }
+    is_closed(&mut connect_from(2, &activator).await).await;
+    assert!(ask(&activator, &get("/", "")).await.ends_with("hello"));
+    for stream in &mut mute {
+        is_closed(stream).await;
+    }
+    let mut stream = connect_from(2, &activator).await;
+    stream.write_all(get("/", "").as_bytes()).await.unwrap();
+    assert!(head(&mut stream).await.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn a_connection_without_a_byte_ends_and_its_place_is_free() {
+    let upgrade =
+        b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+    let (live, _heads) = backend(upgrade).await;
+    let (slow, _others) = backend(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhe").await;
+    let ready = preview("True", "Ready");
+    let ready = ready.with_backend("api", live).with_backend("web", slow);
+    let activator = patient(vec![ready], hasty()).await;
+    let more = "Connection: Upgrade\r\nUpgrade: websocket\r\n";
+    let upgraded = format!("GET /api HTTP/1.1\r\nHost: {HOST}\r\n{more}\r\n");
+    let mut socket = connect_from(2, &activator).await;
+    socket.write_all(upgraded.as_bytes()).await.unwrap();
+    assert!(head(&mut socket).await.starts_with("HTTP/1.1 101"));
+    // As long as anything is said it goes on.
+    for _ in 0..5 {
+        tokio::time::sleep(Duration::from_millis(800)).await;
+        socket.write_all(b"ping").await.unwrap();
+        let echoed = timeout(SOON, socket.read_exact(&mut [0; 4])).await;
+        echoed.unwrap().unwrap();
+    }
+    let mut stalled = connect_from(3, &activator).await;
+    stalled.write_all(get("/", "").as_bytes()).await.unwrap();
+    assert!(head(&mut stalled).await.starts_with("HTTP/1.1 200"));
+    timeout(SOON, stalled.read_to_end(&mut Vec::new()))
+        .await
+        .expect("an end")
+        .ok();
+    is_closed(&mut socket).await;
+    let all = activator.table.all();
+    let free = async {
+        while all[0].places.available_permits() < AT_ONCE {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(SOON, free).await.expect("both places are free");
+}
+
+/// A client that takes nothing of a long answer holds no place for ever.
+#[tokio::test]
+async fn who_does_not_read_is_ended() {
+    let long: &'static [u8] = Vec::leak(
+        [
+            b"HTTP/1.1 200 OK\r\nContent-Length: 67108864\r\n\r\n".to_vec(),
+            vec![b'a'; 64 << 20],
+        ]
+        .concat(),
+    );
+    let (web, _heads) = backend(long).await;
+    let ready = preview("True", "Ready").with_backend("web", web);
+    let activator = patient(vec![ready], hasty()).await;
+    let mut stream = connect_from(2, &activator).await;
+    stream.write_all(get("/", "").as_bytes()).await.unwrap();
+    assert!(head(&mut stream).await.starts_with("HTTP/1.1 200"));
+    let all = activator.table.all();
+    assert_eq!(all[0].places.available_permits(), AT_ONCE - 1);
+    let free = async {
+        while all[0].places.available_permits() < AT_ONCE {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(SOON, free).await.expect("its place is free");
 }
 
 #[tokio::test]
