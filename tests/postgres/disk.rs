@@ -142,8 +142,10 @@ async fn a_template_that_does_not_fit_is_copied_by_files_once_it_does() {
 async fn a_template_that_does_not_fit_is_copied_through_the_log_once_it_does() {
     let size = 32 * MIB;
     let (server, admin) = crowded(size).await;
+    let folders = server.disk().folders();
     // First the server stumbles in clearing up; then nothing is left that could be filled.
     does_not_fit(&server, &admin, "room").await;
     assert!(server.log().contains("STRATEGY wal_log"));
+    assert_eq!(server.disk().folders(), folders + 1, "not one each time");
     fits(&server, &admin, size).await;
 }
