@@ -1,4 +1,5 @@
-//! Acts: sends what a plan asks for, in its order. After a write that failed nothing later is sent.
+//! Acts: sends what a plan asks for, in its order. After a write that failed nothing later is sent, unless it was one that
+//! nothing later depends on.
 
 mod announce;
 mod change;
@@ -24,7 +25,7 @@ use crate::api::{App, ConditionType, Environment, Preview, Reason};
 use crate::caches::{Kept, Place};
 use crate::context::{Context, Memory};
 use crate::error::{Error, Verb};
-use crate::plan::{Action, Plan};
+use crate::plan::{Action, Plan, Step};
 use crate::seen::Obstacle;
 use stop::Stop;
 
@@ -43,12 +44,29 @@ pub struct Acted {
     pub again: bool,
     /// Writes that were done.
     pub wrote: usize,
+    /// Writes that were refused and held up no other: their places in the plan.
+    pub passed_over: Vec<usize>,
 }
 
 impl Acted {
+    /// How many steps of the plan were tried before the end, or before the one that stopped it.
+    #[must_use]
+    pub fn tried(&self) -> usize {
+        self.wrote + self.passed_over.len()
+    }
+
+    /// The steps of the plan that were done.
+    pub fn done<'a>(&'a self, steps: &'a [Step]) -> impl Iterator<Item = &'a Step> {
+        let tried = steps.iter().enumerate().take(self.tried());
+        let done = tried.filter(|(place, _)| !self.passed_over.contains(place));
+        done.map(|(_, step)| step)
+    }
+
     fn stopped(mut self, stage: ConditionType, stop: Stop) -> Self {
         match stop {
-            Stop::Refused(reason, sentence) => self.refused = Some((stage, reason, sentence)),
+            Stop::Refused(reason, sentence) => {
+                self.refused.get_or_insert((stage, reason, sentence));
+            }
             Stop::Failed(error) => self.failed = Some((stage, error)),
             Stop::Untold(obstacle) => self.untold = Some(obstacle),
             Stop::Again => self.again = true,
@@ -120,9 +138,13 @@ impl<'a> Owner<'a> {
 pub async fn run<'a, S>(plan: &Plan<S>, owner: impl Into<Owner<'a>>, ctx: &'a Context) -> Acted {
     let writer = Writer::new(owner.into(), ctx);
     let mut acted = Acted::default();
-    for step in &plan.steps {
+    for (place, step) in plan.steps.iter().enumerate() {
         match writer.take(&step.action).await {
             Ok(()) => acted.wrote += 1,
+            Err(stop @ Stop::Refused(..)) if step.action.stands_alone() => {
+                acted = acted.stopped(step.stage, stop);
+                acted.passed_over.push(place);
+            }
             Err(stop) => return acted.stopped(step.stage, stop),
         }
     }

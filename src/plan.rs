@@ -82,7 +82,8 @@ impl Gate {
 /// What a pass decided; `S` is the status of the kind that it is over.
 #[derive(Clone, Debug, Default)]
 pub struct Plan<S = EnvironmentStatus> {
-    /// What to do, in this order; after a failed write nothing later is sent.
+    /// What to do, in this order; after a failed write nothing later is sent, unless it [stands
+    /// alone](Action::stands_alone).
     pub steps: Vec<Step>,
     /// What each stage said, in their order; behind the first closed one nothing was asked.
     pub gates: Vec<(ConditionType, Gate)>,

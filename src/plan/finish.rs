@@ -41,7 +41,12 @@ pub fn finish(situation: &Situation<'_>, plan: &mut Plan) {
     let verified = plan
         .gate(ConditionType::Verified)
         .is_some_and(Gate::is_open);
-    if is_complete(situation, verified) {
+    // Of what is not recorded yet only its Job knows.
+    let recorded = !plan
+        .steps
+        .iter()
+        .any(|step| matches!(step.action, Action::Enter(..)));
+    if recorded && is_complete(situation, verified) {
         prune(situation, plan);
     } else {
         withdraw(situation.seen, plan);

@@ -159,7 +159,8 @@ fn orphan(seen: &SeenEnvironment) -> Option<Gate> {
     })
 }
 
-/// Every success goes into the record, also of a revision that was overtaken meanwhile.
+/// Every success goes into the record, also of a revision that was overtaken meanwhile. The record in a database has it when
+/// the database says so.
 fn record_successes(
     situation: &Situation<'_>,
     plan: &mut Plan,
@@ -214,7 +215,8 @@ fn entry(job: &Job) -> Option<Entry> {
     })
 }
 
-/// Writes an entry beside the data. `false`: the database cannot be reached now.
+/// Writes an entry beside the data. `false`: the record does not have it by this plan alone. What goes into a database must be
+/// seen there first, so that nothing depends on it that a write which fails would hold up.
 fn record_entry(
     seen: &SeenEnvironment,
     plan: &mut Plan,
@@ -232,13 +234,12 @@ fn record_entry(
     }
     // One that does not answer now would only hold up everything that comes after it.
     let answers = matches!(seen.database, Some(Answer::Found(_)));
-    match database::owner_access(seen).filter(|_| answers) {
-        Some(access) => {
-            plan.push(STAGE, Action::Enter(access, entry.clone()));
-            true
-        }
-        None => false,
+    if let Some(access) = database::owner_access(seen).filter(|_| answers) {
+        plan.push(STAGE, Action::Enter(access, entry.clone()));
+        // No watch tells of it.
+        plan.look_at(seen.now);
     }
+    false
 }
 
 fn record_in_config_map(
@@ -290,7 +291,7 @@ fn planned_record(plan: &Plan, name: &str) -> Option<Vec<Entry>> {
     })
 }
 
-/// Writes into the record what a person says is applied. `false`: not now.
+/// Writes into the record what a person says is applied. `false`: it is not there yet.
 pub fn mark_applied(situation: &Situation<'_>, plan: &mut Plan, key: &str) -> bool {
     if key.is_empty() || situation.record.has_applied(key) {
         return true;

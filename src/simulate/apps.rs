@@ -42,7 +42,7 @@ impl World {
         let seen = self.see_app(&app);
         let plan = plan::source::plan(&seen);
         let acted = self.perform((&*app).into(), &plan, most, &mut |_, _| {});
-        if acted.wrote >= most && plan.steps.len() > most {
+        if acted.tried() >= most && plan.steps.len() > most {
             self.forget();
             return Some(AppPass {
                 plan,

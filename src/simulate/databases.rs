@@ -44,6 +44,8 @@ pub struct Servers {
     pub silent: bool,
     /// Why everybody is refused.
     pub refuses: Option<String>,
+    /// Why nobody may write.
+    pub frozen: Option<String>,
     /// Statements that run on without their client: the Job's name, and until when.
     lingering: Vec<(String, Timestamp)>,
 }
@@ -165,9 +167,7 @@ impl Servers {
 
     /// Makes the roles, and on a shared server the database.
     pub fn provide(&mut self, store: &Store, at: &Access, want: &Wanted) -> Result<(), Failure> {
-        if self.silent {
-            return Err(silence());
-        }
+        self.writable()?;
         if self.shared.is_at(at) {
             return self.shared.provide(at, want);
         }
@@ -194,9 +194,7 @@ impl Servers {
         at: &Access,
         unwanted: &Unwanted,
     ) -> Result<(), Failure> {
-        if self.silent {
-            return Err(silence());
-        }
+        self.writable()?;
         if self.shared.is_at(at) {
             return self.shared.remove(at, unwanted);
         }
@@ -211,9 +209,7 @@ impl Servers {
 
     /// Writes a row into the record; the same row twice is one row.
     pub fn enter(&mut self, store: &Store, at: &Access, entry: &Entry) -> Result<(), Failure> {
-        if self.silent {
-            return Err(silence());
-        }
+        self.writable()?;
         if self.shared.is_at(at) {
             return self.shared.enter(at, entry);
         }
@@ -224,6 +220,14 @@ impl Servers {
             server.record.push(entry.clone());
         }
         Ok(())
+    }
+
+    fn writable(&self) -> Result<(), Failure> {
+        match &self.frozen {
+            _ if self.silent => Err(silence()),
+            Some(why) => Err(Failure::Refused(why.clone())),
+            None => Ok(()),
+        }
     }
 
     fn backends(&self, store: &Store) -> Vec<String> {

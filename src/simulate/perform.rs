@@ -41,7 +41,7 @@ impl World {
         watch: &mut dyn FnMut(&Self, &Step),
     ) -> Acted {
         let mut acted = Acted::default();
-        for step in plan.steps.iter().take(most) {
+        for (place, step) in plan.steps.iter().enumerate().take(most) {
             match self.take(owner, step.stage, &step.action) {
                 Ok(()) => {
                     acted.wrote += 1;
@@ -56,8 +56,11 @@ impl World {
                     return acted;
                 }
                 Err(Stop::Refused(reason, why)) => {
-                    acted.refused = Some((step.stage, reason, why));
-                    return acted;
+                    acted.refused.get_or_insert((step.stage, reason, why));
+                    if !step.action.stands_alone() {
+                        return acted;
+                    }
+                    acted.passed_over.push(place);
                 }
             }
         }

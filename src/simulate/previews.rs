@@ -41,7 +41,7 @@ impl World {
         let seen = self.see_preview(&preview);
         let plan = plan::preview::plan(&seen);
         let acted = self.perform((&*preview).into(), &plan, most, &mut |_, _| {});
-        if acted.wrote >= most && plan.steps.len() > most {
+        if acted.tried() >= most && plan.steps.len() > most {
             self.forget();
             return Some(PreviewPass {
                 plan,

@@ -61,7 +61,7 @@ impl Story {
                 line
             }
         };
-        for step in pass.plan.steps.iter().take(pass.acted.wrote) {
+        for step in pass.acted.done(&pass.plan.steps) {
             self.line(world, "towpath", &whose(words::step(step, &pass.seen)));
         }
         if let Some((_, reason, why)) = &pass.acted.refused {
@@ -82,7 +82,7 @@ impl Story {
 
     /// Towpath passes over a Preview.
     pub fn preview(&mut self, world: &World, name: &str, pass: &PreviewPass) {
-        for step in pass.plan.steps.iter().take(pass.acted.wrote) {
+        for step in pass.acted.done(&pass.plan.steps) {
             self.line(world, "towpath", &words::of_preview(step));
         }
         if let Some((_, reason, why)) = &pass.acted.refused {
@@ -99,7 +99,7 @@ impl Story {
 
     /// Towpath passes over an App.
     pub fn app(&mut self, world: &World, name: &str, pass: &AppPass) {
-        for step in pass.plan.steps.iter().take(pass.acted.wrote) {
+        for step in pass.acted.done(&pass.plan.steps) {
             self.line(world, "towpath", &words::of_preview(step));
         }
         if let Some((_, reason, why)) = &pass.acted.refused {

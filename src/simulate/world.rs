@@ -148,7 +148,7 @@ impl World {
         let (seen, plan) = self.decide(name)?;
         let environment = seen.environment.clone();
         let acted = self.perform((&*environment).into(), &plan, most, watch);
-        let cut = acted.wrote >= most && plan.steps.len() > most;
+        let cut = acted.tried() >= most && plan.steps.len() > most;
         let before = if cut {
             self.forget();
             None

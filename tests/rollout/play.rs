@@ -7,6 +7,8 @@ use towpath::simulate::{Pass, Story, World};
 use crate::invariants::Watcher;
 use crate::shop::SHOP;
 
+/// What is refused is tried again after so long.
+const FIRST: jiff::SignedDuration = jiff::SignedDuration::from_secs(10);
 /// Nothing happens for so long: the world has settled. Longer than the deadline of a rollout.
 const QUIET: i64 = 30;
 /// A scene that has not ended after so many steps will not.
@@ -202,7 +204,11 @@ impl<'a> Stage<'a> {
             };
             self.story.pass(&self.world, &name, &pass);
             self.watcher.pass(&self.world, &pass, careful);
-            self.look_at = [self.look_at, pass.plan.next, again(&pass)]
+            // Nothing turns without a pause while it is refused.
+            let refused = pass.acted.refused.as_ref();
+            let pause = refused.map(|_| self.world.store.now + FIRST);
+            let next = pass.plan.next.max(pass.plan.next.and(pause));
+            self.look_at = [self.look_at, next, again(&pass)]
                 .into_iter()
                 .flatten()
                 .min();
@@ -273,6 +279,10 @@ impl<'a> Stage<'a> {
                 // What a Git host does not take, a new controller tries again.
                 if self.world.shown.silent || !self.world.shown.refuses.is_empty() {
                     steps.retain(|step| !matches!(step.action, Action::Announce(_)));
+                }
+                // Nor what a database does not take.
+                if self.world.databases.frozen.is_some() {
+                    steps.retain(|step| !step.action.stands_alone());
                 }
                 assert!(
                     steps.is_empty(),

@@ -138,7 +138,7 @@ impl Notes {
         let waits = !migrated.is_some_and(Gate::is_open);
         // What serves is kept as it shall be, whatever the target waits for.
         let is_live = |write: &Write| waits && write.stage > ConditionType::Migrated;
-        for step in pass.plan.steps.iter().take(pass.acted.wrote) {
+        for step in pass.acted.done(&pass.plan.steps) {
             match &step.action {
                 Action::Migrate(_) => self.migrates = true,
                 Action::Decide(object) => self.newest = Revision::read(object),

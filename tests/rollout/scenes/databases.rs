@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 use k8s_openapi::api::apps::v1::StatefulSet;
-use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Secret};
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Secret, Service};
 use kube::ResourceExt;
 use serde_json::json;
 use towpath::api::ConditionType::*;
@@ -87,6 +87,32 @@ scenes! {
             "lets it answer", Settled, |world| { assert_eq!(running(world, "web"), ["v1", "v1"]); world.databases.silent = false; };
         ],
         end: |world| assert_eq!(running(world, "web"), ["v2", "v2"]),
+    }
+
+    /// A database that takes no row holds up the release that it is about, and nothing that serves.
+    the_database_takes_no_writes {
+        begin: two,
+        acts: [
+            "lets the database take no writes, and names version 2", Settled, |world| {
+                world.databases.frozen = Some("cannot execute INSERT in a read-only transaction".to_owned());
+                release(world, "v2");
+            };
+            "deletes what leads to the pods", Settled, |world| {
+                assert!(is(world, Migrated, "DatabaseRefused"), "{:?}", condition(world, Migrated));
+                assert_eq!(running(world, "web"), ["v1", "v1"]);
+                assert!(world.store.jobs.contains_key("shop-migrate-2"));
+                world.store.remove::<Service>("shop-web");
+            };
+            "lets it take writes", Settled, |world| {
+                assert!(world.store.services.contains_key("shop-web"), "what serves is kept");
+                assert_eq!(running(world, "web"), ["v1", "v1"]);
+                world.databases.frozen = None;
+            };
+        ],
+        end: |world| {
+            assert!(is(world, Ready, "Ready"), "{:?}", condition(world, Ready));
+            assert_eq!(running(world, "web"), ["v2", "v2"]);
+        },
     }
 
     /// Deleting an App leaves its Environments serving.
