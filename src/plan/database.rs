@@ -2,12 +2,14 @@
 //! written.
 
 mod dedicated;
+mod serving;
 mod shared;
 
 pub use dedicated::spec as dedicated_spec;
 pub use shared::{dial, unwanted};
 
 use jiff::SignedDuration;
+use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
 
 use super::situation::{NOT_ACCEPTED, Situation};
@@ -73,6 +75,26 @@ impl Site {
         let inside = self.admin.to_database(&self.wanted.database);
         inside.as_role(&self.wanted.owner)
     }
+
+    /// The binding Secret of a database of its family.
+    fn binding(
+        &self,
+        environment: &Environment,
+        app: &AppDatabase,
+        secret: &str,
+        database: &str,
+        identity: &str,
+    ) -> Secret {
+        let place = binding::Place {
+            secret,
+            host: &self.dial.0,
+            port: self.dial.1,
+            database,
+            owner: self.wanted.owner.name.as_str(),
+            app: self.wanted.app.name.as_str(),
+        };
+        binding::secret(environment, app, &place, &self.credentials, identity)
+    }
 }
 
 /// Where the database is; or why it cannot be reached yet.
@@ -94,6 +116,7 @@ fn made(situation: &Situation<'_>, plan: &mut Plan, app: &AppDatabase) -> Gate {
     };
     match &seen.database {
         Some(Answer::Found(found)) if found.roles_ready => {
+            serving::bind(situation, plan, app, &site, found);
             known_or_new(situation, plan, app, &site, found)
         }
         // What was made and is still not as wanted is not made again without end.
@@ -138,26 +161,20 @@ fn known_or_new(
         return gate;
     }
     let name = names::binding_of(&seen.environment.name_any(), seen.incarnation);
-    let place = binding::Place {
-        secret: &name,
-        host: &site.dial.0,
-        port: site.dial.1,
-        database: site.wanted.database.as_str(),
-        owner: site.wanted.owner.name.as_str(),
-        app: site.wanted.app.name.as_str(),
-    };
+    let database = site.wanted.database.as_str();
     let identity = found.identity.to_string();
-    let secret = binding::secret(&seen.environment, app, &place, &site.credentials, &identity);
-    let live = seen
-        .children
-        .secrets
-        .get(&name)
-        .map(|Hidden(secret)| secret.as_ref());
-    let change = diff::change(secret, live, diff::Guarded::Nothing, &seen.stubborn);
-    plan.want(STAGE, Key::new("Secret", name), change, |change| {
-        Action::Binding(Hidden(change))
-    });
+    let secret = site.binding(&seen.environment, app, &name, database, &identity);
+    bind(seen, plan, secret);
     Gate::new(Reason::DatabaseReady, answers(situation))
+}
+
+/// A binding Secret is as it shall be.
+fn bind(seen: &SeenEnvironment, plan: &mut Plan, secret: Secret) {
+    let key = Key::new("Secret", secret.name_any());
+    let live = seen.children.secrets.get(&key.name);
+    let live = live.map(|Hidden(secret)| secret.as_ref());
+    let change = diff::change(secret, live, diff::Guarded::Nothing, &seen.stubborn);
+    plan.want(STAGE, key, change, |change| Action::Binding(Hidden(change)));
 }
 
 /// What is said of a database that answers; of a preview's also whether it has the data of before.
@@ -170,7 +187,7 @@ fn answers(situation: &Situation<'_>) -> String {
 }
 
 /// The credentials are made by POST; only their owner changes, with the deletion policy.
-fn own(environment: &Environment, plan: &mut Plan, secret: &k8s_openapi::api::core::v1::Secret) {
+fn own(environment: &Environment, plan: &mut Plan, secret: &Secret) {
     let owners = metadata::owners_of_data(environment).unwrap_or_default();
     let present: Vec<&str> = secret
         .owner_references()

@@ -1,5 +1,6 @@
 //! Previews whose databases are made anew: data stays as long as the migrations do.
 
+use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
 use serde_json::{Value, json};
 use towpath::api::ConditionType::*;
@@ -184,6 +185,30 @@ scenes! {
         end: |world| {
             is_live(world, "same", &["app: k1"]);
             assert_eq!(bindings(world), ["shop-database"]);
+        },
+    }
+
+    /// What serves has its login, whatever became of a release on another database.
+    the_login_of_what_serves_is_lost {
+        begin: plain,
+        acts: [
+            "pushes a version whose migration fails", Settled, |world| push_to(world, "broken");
+            "deletes the Secret that its pods read", Settled, |world| {
+                assert_eq!(bindings(world), ["shop-database", "shop-database-2"]);
+                world.store.remove::<Secret>("shop-database");
+            };
+            "spoils it", Settled, |world| {
+                let mut secret = Secret::clone(&world.store.secrets["shop-database"]);
+                secret.data.as_mut().unwrap().remove("DATABASE_URL").unwrap();
+                world.store.declare(secret).unwrap();
+            };
+        ],
+        end: |world| {
+            let secret = &world.store.secrets["shop-database"];
+            assert!(secret.data.as_ref().unwrap().contains_key("DATABASE_URL"));
+            assert!(secret.annotations().contains_key(labels::DATABASE_IDENTITY));
+            assert_eq!(running(world, "web"), ["v1"]);
+            assert_eq!(databases(world), ["app: k1", "app_2: "]);
         },
     }
 
