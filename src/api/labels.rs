@@ -58,6 +58,8 @@ pub const FINALIZER: &str = "towpath.dev/database";
 /// On an object of someone else: hands it to the Environment of this name.
 pub const ADOPT: &str = "towpath.dev/adopt";
 
+/// On a Preview: when its time to live was over. Value: `<uid of the Preview> <time>`.
+pub const EXPIRED: &str = "towpath.dev/expired";
 /// On a Preview: its release as it was pushed last, and when. Value: `<hash of the release> <time>`.
 pub const PUSHED: &str = "towpath.dev/pushed";
 /// A person's trigger on a Preview: its time to live is counted from now. Value: `<uid of the Preview>.<anything>`.

@@ -15,6 +15,7 @@ use super::{Caches, Change, Kept, Place, gateway, locked};
 use crate::api::{App, Environment, Preview, labels};
 use crate::build::{door, names};
 use crate::observe::controller;
+use crate::plan::preview::is_refused;
 
 /// Where the controller looks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -243,6 +244,10 @@ fn preview_changed(caches: &Caches, change: &Change<Preview>) {
                 .preview_triggers
                 .look(&Place::new(&place.namespace, sibling));
         }
+    }
+    // Who waits goes before it.
+    if change.new.as_deref().is_some_and(is_refused) {
+        caches.look_at_queued();
     }
     if !change.own {
         caches.preview_triggers.look(place);

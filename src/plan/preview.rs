@@ -10,6 +10,7 @@ pub(super) mod queue;
 mod state;
 
 pub use farewell::{is_held, with_way_out};
+pub use queue::is_refused;
 
 use super::{Gate, Plan};
 use crate::api::preview::PreviewStatus;

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 
-use crate::api::{ConditionType, Preview, Reason};
+use crate::api::{ConditionType, Preview, Reason, labels};
 use crate::cli::get::view::created;
 use crate::cli::paint::{Cell, Sign, rows};
 use crate::cli::terminal::Look;
@@ -125,7 +125,10 @@ fn expires(preview: &Preview, now: Timestamp) -> String {
     match ends.and_then(|ends| ends.parse::<Timestamp>().ok()) {
         Some(ends) if ends > now => format!("in {}", text::age(now, ends)),
         Some(_) => "expired".to_owned(),
-        None => "never".to_owned(),
+        None if preview.labels().get(labels::KEEP).map(String::as_str) == Some("true") => {
+            "never".to_owned()
+        }
+        None => "not live yet".to_owned(),
     }
 }
 
@@ -154,6 +157,7 @@ mod tests {
         });
         let mut preview = preview;
         if expires.is_none() {
+            preview["metadata"]["labels"] = json!({(labels::KEEP): "true"});
             preview["status"]
                 .as_object_mut()
                 .unwrap()

@@ -32,6 +32,7 @@ fn over(seen: &SeenPreview, plan: &mut Plan<PreviewStatus>) -> Option<Gate> {
         });
         return None;
     }
+    lifetime::end(seen, life, plan);
     // Itself stays, so that nobody makes it again in a loop.
     farewell::clear(seen, plan);
     let message = "The time to live is over: a push, or `kubectl towpath preview extend`, makes the preview anew";

@@ -54,7 +54,7 @@ fn facts(seen: &SeenPreview, state: &State) -> impl Iterator<Item = (&'static st
         ("URL", told.and_then(url)),
         ("Commit", commit(seen)),
         ("Database", environment.and_then(database)),
-        ("Expires", lives.then(|| expires(seen))),
+        ("Expires", lives.then(|| expires(seen)).flatten()),
     ];
     facts
         .into_iter()
@@ -107,11 +107,14 @@ fn age(told: &EnvironmentStatus) -> Option<&str> {
     Some(age)
 }
 
-fn expires(seen: &SeenPreview) -> String {
-    match lifetime::of(seen) {
-        Some(life) => format!("{}, unless there is a push", lifetime::text(life.ends)),
-        None => "never".to_owned(),
-    }
+/// `None`: its time has not begun.
+fn expires(seen: &SeenPreview) -> Option<String> {
+    let ends = |life: lifetime::Lifetime| {
+        let ends = lifetime::text(life.ends);
+        format!("{ends}, unless there is a push")
+    };
+    let never = || lifetime::is_kept(&seen.preview).then(|| "never".to_owned());
+    lifetime::of(seen).map(ends).or_else(never)
 }
 
 /// The stage that failed, and what was said there, if that may be shown.

@@ -1,11 +1,14 @@
-//! How long a preview lives: from the last push, or from a person's word after it.
+//! How long a preview lives: from the last push, from a person's word after it, or from when it went live, whichever was last.
+//! Who waits in the queue lives not yet.
+
+use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 
 use crate::api::preview::PreviewStatus;
 use crate::api::template::PreviewTemplate;
-use crate::api::{ConditionType, Preview, labels};
+use crate::api::{ConditionType, Environment, Preview, labels};
 use crate::build::{environment, hash};
 use crate::plan::{Action, Fact, Plan};
 use crate::seen::{Seen, SeenPreview};
@@ -29,31 +32,71 @@ pub(super) struct Lifetime {
     pub ends: Timestamp,
 }
 
-/// The lifetime of this preview. `None`: nobody knows one, or it does not end.
+/// The lifetime of this preview. `None`: nobody knows one, it does not end, or it has not begun.
 pub(super) fn of(seen: &SeenPreview) -> Option<Lifetime> {
     let Seen::Found(app) = &seen.app else {
         return None;
     };
-    lifetime(&seen.preview, app.spec.preview.as_ref()?, seen.now)
+    let live = seen.environment.as_deref();
+    lifetime(&seen.preview, live, app.spec.preview.as_ref()?, seen.now)
 }
 
-/// The lifetime of a preview of this template. `None`: it does not end.
-pub(super) fn lifetime(
+/// The lifetime of a preview of this template. `None`: it does not end, or has not begun.
+fn lifetime(
     preview: &Preview,
+    live: Option<&Environment>,
     template: &PreviewTemplate,
     now: Timestamp,
 ) -> Option<Lifetime> {
-    if preview.labels().get(labels::KEEP).map(String::as_str) == Some("true") {
+    if is_kept(preview) {
         return None;
     }
     let ttl = SignedDuration::from_secs(i64::from(template.ttl_seconds));
-    let extended = said(preview, labels::EXTEND, labels::EXTENDED, now);
-    let begun = pushed(preview, now).max(extended.unwrap_or(Timestamp::MIN));
-    let ends = begun + ttl;
+    let ends = match live {
+        Some(live) => {
+            let made = live
+                .creation_timestamp()
+                .map_or(Timestamp::MIN, |at| at.0.min(now));
+            meant(preview, now).max(made) + ttl
+        }
+        None => ended(preview, now)?,
+    };
     Some(Lifetime {
         warns: ends - WARNING.min(ttl / 10),
         ends,
     })
+}
+
+/// Whether a person said that it does not end.
+pub(super) fn is_kept(preview: &Preview) -> bool {
+    preview.labels().get(labels::KEEP).map(String::as_str) == Some("true")
+}
+
+/// Whether the time of a preview that is not live is over.
+pub(super) fn is_over(preview: &Preview, now: Timestamp) -> bool {
+    !is_kept(preview) && ended(preview, now).is_some()
+}
+
+/// When it was last meant to live: by a push, or by a person's word.
+fn meant(preview: &Preview, now: Timestamp) -> Timestamp {
+    let extended = said(preview, labels::EXTEND, labels::EXTENDED, now);
+    pushed(preview, now).max(extended.unwrap_or(Timestamp::MIN))
+}
+
+/// When its time was over, if nobody has meant it to live since.
+fn ended(preview: &Preview, now: Timestamp) -> Option<Timestamp> {
+    let at = noted(preview, labels::EXPIRED, preview.metadata.uid.as_deref()?)?;
+    (at > meant(preview, now)).then_some(at.min(now))
+}
+
+/// Writes down that its time is over, before what it had goes: of what is gone nobody can tell whether it was ever there.
+pub(super) fn end(seen: &SeenPreview, life: Lifetime, plan: &mut Plan<PreviewStatus>) {
+    let preview = &seen.preview;
+    if ended(preview, seen.now).is_none() {
+        let uid = preview.uid().unwrap_or_default();
+        let value = format!("{uid} {}", text(life.ends));
+        write(preview, [(labels::EXPIRED.to_owned(), value)].into(), plan);
+    }
 }
 
 /// A moment as it is told and kept: in whole seconds.
@@ -66,7 +109,7 @@ pub(super) fn text(at: Timestamp) -> String {
 /// Writes down a push or a word that is new: nothing that decides lives in the status alone.
 pub(super) fn note(seen: &SeenPreview, plan: &mut Plan<PreviewStatus>) {
     let preview = &seen.preview;
-    let mut annotations = std::collections::BTreeMap::new();
+    let mut annotations = BTreeMap::new();
     if noted(preview, labels::PUSHED, &release(preview)).is_none() {
         let value = format!("{} {}", release(preview), text(seen.now));
         annotations.insert(labels::PUSHED.to_owned(), value);
@@ -80,13 +123,27 @@ pub(super) fn note(seen: &SeenPreview, plan: &mut Plan<PreviewStatus>) {
         }
     }
     if !annotations.is_empty() {
-        let fact = Fact {
-            name: preview.name_any(),
-            uid: preview.uid().unwrap_or_default(),
-            annotations,
-        };
-        plan.push(ConditionType::Accepted, Action::Note(fact));
+        write(preview, annotations, plan);
     }
+}
+
+/// Notes more on a Preview, in one write.
+fn write(
+    preview: &Preview,
+    mut annotations: BTreeMap<String, String>,
+    plan: &mut Plan<PreviewStatus>,
+) {
+    for step in &plan.steps {
+        if let Action::Note(fact) = &step.action {
+            annotations.extend(fact.annotations.clone());
+        }
+    }
+    let fact = Fact {
+        name: preview.name_any(),
+        uid: preview.uid().unwrap_or_default(),
+        annotations,
+    };
+    plan.push(ConditionType::Accepted, Action::Note(fact));
 }
 
 /// When this release was pushed. One that is not written down yet was pushed now.

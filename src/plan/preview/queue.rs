@@ -7,7 +7,7 @@ use kube::ResourceExt;
 
 use super::lifetime;
 use crate::api::template::{Forks, PreviewTemplate};
-use crate::api::{App, Preview};
+use crate::api::{App, ConditionType, Preview, Reason};
 use crate::config::Config;
 use crate::plan::diff;
 use crate::seen::{KnownPreview, SeenPreview};
@@ -56,7 +56,8 @@ pub(super) fn waiting(seen: &SeenPreview) -> Option<Waiting> {
     None
 }
 
-/// Everybody who wants to live and does not yet, the oldest first.
+/// Everybody who wants to live and does not yet, the oldest first. Who was refused steps behind those who wait: a place that
+/// it cannot take is not kept for it.
 pub(in crate::plan) fn candidates<'a>(
     previews: &'a [KnownPreview],
     config: &Config,
@@ -68,7 +69,7 @@ pub(in crate::plan) fn candidates<'a>(
         let Some(template) = known.app.as_deref().and_then(template) else {
             return false;
         };
-        let over = lifetime::lifetime(preview, template, now).is_some_and(|life| life.ends <= now);
+        let over = lifetime::is_over(preview, now);
         let uid = &preview.metadata.uid;
         let denied = preview.spec.pull_request.fork && template.forks == Forks::Deny;
         !known.live
@@ -79,8 +80,21 @@ pub(in crate::plan) fn candidates<'a>(
             && !is_too_large(known.app.as_deref(), config)
     };
     let mut candidates: Vec<&KnownPreview> = previews.iter().filter(wants).collect();
-    candidates.sort_by_key(|known| age(&known.preview));
+    candidates.sort_by_key(|known| (is_refused(&known.preview), age(&known.preview)));
     candidates
+}
+
+/// Whether the apiserver refused to make the Environment of a Preview as it is: its name is somebody else's, a quota is used
+/// up, or a policy forbids it.
+#[must_use]
+pub fn is_refused(preview: &Preview) -> bool {
+    let told = preview.status.iter().flat_map(|told| &told.conditions);
+    let mut deployed = told.filter(|known| known.type_ == ConditionType::Deployed.as_str());
+    let refusals = [Reason::NameTaken, Reason::ObjectRefused].map(Reason::as_str);
+    deployed.any(|known| {
+        let present = known.observed_generation == preview.metadata.generation;
+        present && refusals.contains(&known.reason.as_str())
+    })
 }
 
 /// Which Preview shows each pull request: the one that lives, else the oldest.

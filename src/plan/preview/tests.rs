@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 use serde_json::{Value, json};
 
@@ -100,6 +101,25 @@ fn pushed(number: i64, second: i64) -> Preview {
     preview
 }
 
+/// A preview whose time was over a second ago.
+fn expired(number: i64) -> Preview {
+    let mut preview = pushed(number, -1001);
+    let over = seen(&[preview.clone()], &[number], &json!({}));
+    noted(&mut preview, &plan(&over));
+    preview
+}
+
+/// A preview whose Environment the apiserver did not take.
+fn refused(number: i64, reason: Reason) -> Preview {
+    let mut preview = preview(number);
+    let condition = json!({
+        "type": "Deployed", "status": "False", "reason": reason.as_str(), "message": "no",
+        "lastTransitionTime": "2026-01-01T00:00:00Z",
+    });
+    preview.status = serde_json::from_value(json!({"conditions": [condition]})).unwrap();
+    preview
+}
+
 fn accepted(plan: &Plan<PreviewStatus>) -> (Reason, &str) {
     let gate = plan.gate(ConditionType::Accepted).unwrap();
     (gate.reason, gate.message.as_str())
@@ -162,6 +182,8 @@ fn the_time_to_live_is_counted_from_the_last_push() {
     assert_eq!(accepted(&over).0, Reason::Expired);
     assert_eq!(deletes(&over), 1);
     // What is gone already is not deleted again, and nothing is made.
+    let mut old = old;
+    noted(&mut old, &over);
     let gone = plan(&seen(std::slice::from_ref(&old), &[], &json!({})));
     assert_eq!(accepted(&gone).0, Reason::Expired);
     assert!(gone.steps.is_empty(), "{:?}", gone.steps);
@@ -169,7 +191,7 @@ fn the_time_to_live_is_counted_from_the_last_push() {
     again.spec.release.commit.as_mut().unwrap().sha = "1234567".to_owned();
     let revived = plan(&seen(&[again], &[], &json!({})));
     assert_eq!(accepted(&revived).0, Reason::Accepted);
-    assert_eq!(revived.status.expires_time.unwrap(), at(1000).to_string());
+    assert_eq!(revived.status.expires_time, None, "it is not live yet");
 }
 
 #[test]
@@ -185,7 +207,7 @@ fn it_is_warned_of_before_it_ends() {
 
 #[test]
 fn a_persons_word_lets_it_live_on_once() {
-    let mut kept = pushed(7, -1001);
+    let mut kept = expired(7);
     kept.annotations_mut()
         .insert(labels::EXTEND.to_owned(), "uid-7.1".to_owned());
     let extended = plan(&seen(&[kept.clone()], &[], &json!({})));
@@ -196,7 +218,7 @@ fn a_persons_word_lets_it_live_on_once() {
         if forgotten {
             kept.annotations_mut().remove(labels::EXTEND);
         }
-        let mut later = seen(&[kept.clone()], &[], &json!({}));
+        let mut later = seen(&[kept.clone()], &[7], &json!({}));
         later.now = at(999);
         assert_ne!(accepted(&plan(&later)).0, Reason::Expired);
         later.now = at(1000);
@@ -206,7 +228,7 @@ fn a_persons_word_lets_it_live_on_once() {
 
 #[test]
 fn a_word_for_another_object_does_not_count() {
-    let mut copied = pushed(7, -1001);
+    let mut copied = expired(7);
     let annotations = copied.annotations_mut();
     annotations.insert(labels::EXTEND.to_owned(), "uid-8.1".to_owned());
     annotations.insert(labels::EXTENDED.to_owned(), format!("uid-8.1 {}", at(0)));
@@ -265,9 +287,52 @@ fn beyond_the_cap_of_the_cluster_a_preview_waits_too() {
 
 #[test]
 fn an_expired_one_takes_no_place_in_the_queue() {
-    let all = [preview(9), pushed(3, -1001), preview(1)];
+    let all = [preview(9), expired(3), preview(1)];
     let plan = plan(&seen(&all, &[1], &json!({"maxPreviews": 2})));
     assert_eq!(accepted(&plan).0, Reason::Accepted);
+}
+
+#[test]
+fn who_waits_in_the_queue_uses_up_no_time() {
+    let all = [pushed(7, -100_000), preview(1)];
+    let template = json!({"maxPreviews": 1});
+    assert_eq!(
+        accepted(&plan(&seen(&all, &[1], &template))).0,
+        Reason::Queued
+    );
+    // There is room, and it is made: its time is counted from then on.
+    let mut live = seen(&all, &[7], &template);
+    let mut environment = Environment::clone(live.environment.as_ref().unwrap());
+    environment.metadata.creation_timestamp = Some(Time(at(-10)));
+    live.environment = Some(Arc::new(environment));
+    let plan = plan(&live);
+    assert_eq!(accepted(&plan).0, Reason::Accepted);
+    assert_eq!(plan.status.expires_time.unwrap(), at(990).to_string());
+}
+
+#[test]
+fn a_place_that_the_first_cannot_take_is_not_kept_for_it() {
+    let template = json!({"maxPreviews": 1});
+    for reason in [Reason::NameTaken, Reason::ObjectRefused] {
+        let first = refused(1, reason);
+        let second = plan(&seen(&[preview(3), first.clone()], &[], &template));
+        assert_eq!(accepted(&second).0, Reason::Accepted, "{reason:?}");
+        let behind = plan(&seen(&[first.clone(), preview(3)], &[], &template));
+        assert_eq!(accepted(&behind).0, Reason::Queued, "{reason:?}");
+        // Who is alone tries again; of those that were refused the oldest.
+        let alone = plan(&seen(std::slice::from_ref(&first), &[], &template));
+        assert_eq!(accepted(&alone).0, Reason::Accepted, "{reason:?}");
+        let all = [refused(3, reason), first.clone()];
+        let later = plan(&seen(&all, &[], &template));
+        assert_eq!(accepted(&later).0, Reason::Queued, "{reason:?}");
+        let mut pushed = first;
+        pushed.metadata.generation = Some(2);
+        let again = plan(&seen(&[pushed, preview(3)], &[], &template));
+        assert_eq!(accepted(&again).0, Reason::Accepted, "{reason:?}");
+    }
+    let waits = refused(1, Reason::Terminating);
+    let second = plan(&seen(&[preview(3), waits], &[], &template));
+    assert_eq!(accepted(&second).0, Reason::Queued);
 }
 
 #[test]

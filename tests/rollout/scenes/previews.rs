@@ -216,6 +216,35 @@ scenes! {
         },
     }
 
+    /// A place that the first cannot take goes to the next; who waits uses up none of its time.
+    the_first_of_the_queue_is_refused {
+        begin: || {
+            let mut world = app_with_previews(json!({"maxPreviews": 1}));
+            let quota = ["Environment", "shop", "exceeded quota: small"].map(str::to_owned);
+            world.refuses.push(quota.into());
+            open(&mut world, SHOP, 7);
+            world.wait(1);
+            open(&mut world, "one", 8);
+            world
+        },
+        acts: [
+            "frees the quota, and waits until the first would be over", Settled, |world| {
+                assert!(is_told(world, "one", Ready, "Ready"));
+                assert!(is_told(world, SHOP, Deployed, "ObjectRefused"));
+                world.refuses.clear();
+                world.store.now += SignedDuration::from_secs(3500);
+            };
+            "waits until the second is over", Settled, |world| {
+                assert!(is_told(world, SHOP, Accepted, "Queued"));
+                world.store.now += SignedDuration::from_secs(200);
+            };
+        ],
+        end: |world| {
+            assert!(is_told(world, "one", Ready, "Expired"));
+            assert!(is_told(world, SHOP, Ready, "Ready"));
+        },
+    }
+
     the_cluster_is_full {
         begin: || {
             let mut world = pull_request();
