@@ -75,6 +75,7 @@ fn from_caches(
         now: ctx.now(),
         environment: environment.clone(),
         app,
+        preview: previews::uid(environment, &ctx.caches),
         config: ctx.config.clone(),
         revisions: revisions(environment, &ctx.caches),
         config_maps: config_maps(&namespace, names, ctx),

@@ -44,6 +44,8 @@ pub struct SeenEnvironment {
     pub environment: Arc<Environment>,
     /// Its App.
     pub app: Seen<Arc<App>>,
+    /// The uid of the Preview of its name, if there is one.
+    pub preview: Option<String>,
     /// The controller's configuration.
     pub config: Arc<Config>,
     /// Its revisions, by number.

@@ -64,6 +64,20 @@ pub fn of_preview(preview: &Preview, app: &App, live: Option<&Environment>) -> O
     })
 }
 
+/// The Preview that an Environment says it is of: the one of its name, which controls it. What names a uid that no such Preview
+/// has is deleted by the garbage collector.
+#[must_use]
+pub fn owner(environment: &Environment) -> Option<&OwnerReference> {
+    let is_preview = |owner: &&OwnerReference| {
+        let group = owner.api_version.split_once('/').map(|(group, _)| group);
+        owner.controller == Some(true)
+            && group == Some(&*Preview::group(&()))
+            && owner.kind == Preview::kind(&())
+            && Some(&owner.name) == environment.metadata.name.as_ref()
+    };
+    environment.owner_references().iter().find(is_preview)
+}
+
 fn metadata(preview: &Preview) -> ObjectMeta {
     let app = &preview.spec.app_ref.name;
     let number = preview.spec.pull_request.number.to_string();

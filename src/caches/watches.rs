@@ -13,8 +13,7 @@ use tokio::task::JoinSet;
 use super::intake::{config, keep, keep_guarded, of_environments};
 use super::{Caches, Change, Kept, Place, gateway, locked};
 use crate::api::{App, Environment, Preview, labels};
-use crate::build::{door, names};
-use crate::observe::controller;
+use crate::build::{door, environment, names};
 use crate::plan::preview::is_refused;
 
 /// Where the controller looks.
@@ -300,8 +299,7 @@ fn environment_changed(caches: &Caches, change: &Change<Environment>) {
 
 /// The Preview that owns an Environment.
 fn preview_of(environment: &Environment) -> Option<&str> {
-    let owner = controller(environment).filter(|owner| owner.kind == "Preview");
-    owner.map(|owner| owner.name.as_str())
+    environment::owner(environment).map(|owner| owner.name.as_str())
 }
 
 #[cfg(test)]

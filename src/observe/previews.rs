@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use kube::ResourceExt;
 
-use super::{controller, git};
+use super::git;
 use crate::api::{App, Environment, Preview};
+use crate::build::environment::owner;
 use crate::caches::{Caches, Place, locked};
 use crate::context::Context;
 use crate::managed::Managed;
@@ -66,7 +67,13 @@ fn environment(preview: &Preview, caches: &Caches) -> Option<Arc<Environment>> {
 }
 
 fn is_of(environment: &Environment, preview: &Preview) -> bool {
-    controller(environment).map(|owner| &owner.uid) == preview.metadata.uid.as_ref()
+    owner(environment).map(|owner| &owner.uid) == preview.metadata.uid.as_ref()
+}
+
+/// The uid of the Preview that has the name of an Environment.
+pub(super) fn uid(environment: &Environment, caches: &Caches) -> Option<String> {
+    let preview = caches.previews.get(&Place::of(environment))?;
+    preview.metadata.uid.clone()
 }
 
 pub(super) fn known(caches: &Caches) -> Vec<KnownPreview> {
@@ -88,7 +95,7 @@ pub(super) fn known(caches: &Caches) -> Vec<KnownPreview> {
 pub(super) fn live(caches: &Caches) -> BTreeMap<(String, String), usize> {
     let mut live = BTreeMap::new();
     for environment in caches.environments.all() {
-        if controller(&*environment).is_some_and(|owner| owner.kind == "Preview") {
+        if owner(&environment).is_some() {
             let namespace = environment.namespace().unwrap_or_default();
             let app = environment.spec.app_ref.name.clone();
             *live.entry((namespace, app)).or_default() += 1;

@@ -56,6 +56,7 @@ pub fn accept(seen: &SeenEnvironment) -> Result<Effective, Gate> {
         Seen::Unknown(why) => return Err(Gate::new(Reason::NoAnswer, why.clone())),
     };
     let effective = declared(&seen.environment, app, &seen.config)?;
+    previewed::belongs(seen)?;
     previewed::begins_anew(seen)?;
     match seen.taken_hosts.iter().next() {
         Some((host, holder)) => Err(Gate::new(

@@ -11,6 +11,7 @@ use crate::api::app::{App, Component};
 use crate::api::environment::{Environment, PreviewOf};
 use crate::api::shared::{ResourceList, Resources};
 use crate::api::{Reason, labels};
+use crate::build::environment::owner;
 use crate::seen::{Hidden, SeenEnvironment};
 
 /// What a container of a preview may use where nobody says it.
@@ -47,7 +48,7 @@ pub fn fits(environment: &Environment, app: &App, components: &[Component]) -> R
     let Some(preview) = &environment.spec.preview else {
         return Ok(());
     };
-    if !is_controlled(environment) {
+    if owner(environment).is_none() {
         return Err(Gate::spec(
             "preview must not be set: only a Preview sets it, on the Environment that it owns"
                 .to_owned(),
@@ -67,10 +68,17 @@ pub fn fits(environment: &Environment, app: &App, components: &[Component]) -> R
         .try_for_each(|component| reads_what_it_may(preview, app, component))
 }
 
-/// Whether a Preview controls an Environment.
-fn is_controlled(environment: &Environment) -> bool {
-    let mut owners = environment.owner_references().iter();
-    owners.any(|owner| owner.controller == Some(true) && owner.kind == "Preview")
+/// The Preview that an Environment says it is of is the one that there is: it may be an earlier one of its name, or made up.
+pub fn belongs(seen: &SeenEnvironment) -> Result<(), Gate> {
+    let said = seen.environment.spec.preview.as_ref();
+    let said = said.and_then(|_| owner(&seen.environment));
+    match (said, &seen.preview) {
+        (Some(said), Some(uid)) if said.uid != *uid => Err(Gate::new(
+            Reason::Deleting,
+            "The Preview that the Environment was made for is gone: the garbage collector deletes it",
+        )),
+        _ => Ok(()),
+    }
 }
 
 fn reads_what_it_may(preview: &PreviewOf, app: &App, component: &Component) -> Result<(), Gate> {

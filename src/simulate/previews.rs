@@ -9,7 +9,7 @@ use super::world::World;
 use crate::api::preview::PreviewStatus;
 use crate::api::{App, Environment, Preview};
 use crate::apply::Acted;
-use crate::observe::controller;
+use crate::build::environment::owner;
 use crate::observe::git::source;
 use crate::plan::{self, Plan};
 use crate::seen::{KnownPreview, Seen, SeenPreview};
@@ -98,14 +98,14 @@ impl World {
 
     fn environment_of(&self, preview: &Preview) -> Option<Arc<Environment>> {
         let found = self.environment(&preview.name_any())?;
-        let owner = controller(&*found).map(|owner| &owner.uid);
-        (owner == preview.metadata.uid.as_ref()).then_some(found)
+        let uid = owner(&found).map(|owner| &owner.uid);
+        (uid == preview.metadata.uid.as_ref()).then_some(found)
     }
 
     pub(super) fn live_previews(&self) -> BTreeMap<(String, String), usize> {
         let mut live = BTreeMap::new();
         for environment in self.store.environments.values() {
-            if controller(&**environment).is_some_and(|owner| owner.kind == "Preview") {
+            if owner(environment).is_some() {
                 let app = environment.spec.app_ref.name.clone();
                 *live.entry((self.store.namespace.clone(), app)).or_default() += 1;
             }

@@ -76,6 +76,7 @@ impl World {
             now: self.store.now,
             environment: environment.clone(),
             app: app.map_or(Seen::Missing, Seen::Found),
+            preview: self.preview_of(environment),
             config: self.config.clone(),
             revisions: self.revisions(environment),
             config_maps: names
@@ -98,6 +99,11 @@ impl World {
             activator: self.activator.clone(),
             stubborn: self.memory(environment).foreign.stubborn(),
         }
+    }
+
+    fn preview_of(&self, environment: &Environment) -> Option<String> {
+        let preview = self.store.previews.get(&environment.name_any())?;
+        preview.metadata.uid.clone()
     }
 
     fn memory(&self, environment: &Environment) -> Memory {

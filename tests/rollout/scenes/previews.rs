@@ -1,11 +1,15 @@
 //! Pull requests that are live.
 
+use std::sync::Arc;
+
 use jiff::SignedDuration;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::ResourceExt;
 use serde_json::{Value, json};
 use towpath::api::ConditionType::*;
-use towpath::api::{App, ConditionType, Environment, Preview, labels};
+use towpath::api::{App, ConditionType, Environment, Preview, Reason, labels};
 use towpath::config::Config;
+use towpath::plan;
 use towpath::simulate::{Build, Runs, World};
 
 use super::scenes;
@@ -380,4 +384,49 @@ scenes! {
             assert_eq!(environment.spec.hosts[0].host, "shop-pr-7.example.com");
         },
     }
+}
+
+#[test]
+fn who_says_that_another_previews_is_his_is_none() {
+    let mut world = pull_request();
+    world.pass_preview(SHOP);
+    let environment = world.environment(SHOP).unwrap();
+    let mut accepted = |forge: fn(&mut OwnerReference)| {
+        let mut forged = Environment::clone(&environment);
+        forge(&mut forged.metadata.owner_references.as_mut().unwrap()[0]);
+        let plan = plan::environment(&world.see(&Arc::new(forged)));
+        plan.gate(Accepted).unwrap().clone()
+    };
+    assert_eq!(accepted(|_| {}).reason, Reason::Accepted);
+    let gone = accepted(|owner| owner.uid = "another".to_owned());
+    assert_eq!(gone.reason, Reason::Deleting, "{gone:?}");
+    let forgeries: [fn(&mut OwnerReference); 4] = [
+        |owner| owner.name = "another".to_owned(),
+        |owner| owner.kind = "App".to_owned(),
+        |owner| owner.api_version = "example.com/v1alpha1".to_owned(),
+        |owner| owner.controller = None,
+    ];
+    for forge in forgeries {
+        let gate = accepted(forge);
+        let said = "preview must not be set";
+        assert!(gate.message.starts_with(said), "{gate:?}");
+    }
+}
+
+#[test]
+fn who_only_looks_like_a_preview_takes_no_place() {
+    let mut world = app_with_previews(json!({"maxPreviews": 1}));
+    open(&mut world, SHOP, 7);
+    let mut forged = environment();
+    forged["metadata"]["name"] = "forged".into();
+    forged["metadata"]["ownerReferences"] = json!([{
+        "apiVersion": "example.com/v1", "kind": "Preview", "name": "forged", "uid": "1", "controller": true,
+    }]);
+    declare::<Environment>(&mut world, forged);
+    world.pass_preview(SHOP);
+    assert!(
+        is_told(&world, SHOP, Accepted, "Accepted"),
+        "{:?}",
+        told(&world, SHOP, Accepted)
+    );
 }
