@@ -109,6 +109,9 @@ pub struct Wanted {
     pub comment: String,
     /// An earlier comment of the same owner that may be replaced, beside those that say the same but for the uid.
     pub adopts: Option<String>,
+    /// Whether the server is the owner's alone: what was made there for whomever is adopted, such as on a volume that comes
+    /// from another cluster.
+    pub whole_server: bool,
     /// The golden database that a new one is a copy of. Default: an empty one.
     pub template: Option<Identifier>,
     /// How many connections it takes at most. Default: as many as the server.

@@ -54,6 +54,11 @@ pub fn succeeds(earlier: &str, comment: &str) -> bool {
     }
 }
 
+/// Whether a comment says an owner, whoever that is.
+pub fn is_ownership(comment: &str) -> bool {
+    orphans::bare(comment).parse::<Ownership>().is_ok()
+}
+
 impl fmt::Display for Ownership {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("towpath")?;

@@ -6,7 +6,7 @@ use postgres_protocol::password::scram_sha_256;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 
-use super::ownership::succeeds;
+use super::ownership::{is_ownership, succeeds};
 use super::session::{Session, Trouble};
 use super::{Access, Failure, Identifier, Identity, Role, Wanted};
 use super::{look, template};
@@ -99,6 +99,7 @@ impl Mark {
             Some(comment) if comment == want.comment => Self::Ours,
             Some(comment) if Some(comment) == want.adopts.as_deref() => Self::Earlier,
             Some(comment) if succeeds(comment, &want.comment) => Self::Earlier,
+            Some(comment) if want.whole_server && is_ownership(comment) => Self::Earlier,
             Some(_) => Self::Foreign,
         }
     }
@@ -345,6 +346,7 @@ mod tests {
             app: role("app"),
             comment: "cluster/Environment/shop".into(),
             adopts: Some("cluster/Environment/old".into()),
+            whole_server: false,
             template: None,
             connection_limit: Some(20),
         }

@@ -43,6 +43,7 @@ fn wanted(suffix: &str) -> Wanted {
         app: role(&format!("app{suffix}"), "App-S3cret"),
         comment: "cluster/Environment/shop-staging/shop/uid".into(),
         adopts: None,
+        whole_server: false,
         template: None,
         connection_limit: None,
     }

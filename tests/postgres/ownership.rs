@@ -86,6 +86,33 @@ async fn kept_data_is_adopted_by_the_comment_that_it_had() {
 }
 
 #[tokio::test]
+async fn a_server_of_its_own_is_adopted_from_another_cluster() {
+    let server = Server::start().await;
+    let mut want = wanted("");
+    let owner = "kind=Environment namespace=shop-staging name=shop uid=u-1";
+    want.comment = format!("towpath cluster=production-1 {owner}");
+    let identity = Servers
+        .provide(&server.admin(), &want)
+        .await
+        .expect("provided");
+    want.comment = format!("towpath cluster=production-2 {owner}");
+    let refusal = Servers.provide(&server.admin(), &want).await;
+    assert!(matches!(refusal, Err(Failure::Refused(_))), "{refusal:?}");
+    want.whole_server = true;
+    let adopted = Servers.provide(&server.admin(), &want).await;
+    assert_eq!(adopted, Ok(identity.clone()));
+    assert_provided(&server, &want, &identity).await;
+    // What Towpath did not make is nobody's to take, on no server.
+    let admin = server.superuser("postgres").await;
+    admin
+        .batch_execute("COMMENT ON DATABASE shop IS 'other'")
+        .await
+        .expect("a comment");
+    let refusal = Servers.provide(&server.admin(), &want).await;
+    assert!(matches!(refusal, Err(Failure::Refused(_))), "{refusal:?}");
+}
+
+#[tokio::test]
 async fn a_provisioner_needs_no_superuser() {
     let server = Server::start().await;
     let admin = server.superuser("postgres").await;

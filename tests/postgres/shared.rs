@@ -34,6 +34,7 @@ pub fn wanted(uid: &str) -> Wanted {
         family: name(&database),
         comment: comment(uid),
         adopts: None,
+        whole_server: false,
         template: None,
         connection_limit: Some(20),
     }

@@ -161,6 +161,7 @@ fn reachable(seen: &SeenEnvironment) -> Option<Site> {
         comment: comment(seen),
         // What the first version wrote.
         adopts: Some(format!("towpath: {namespace}/{}", environment.name_any())),
+        whole_server: true,
         template: None,
         connection_limit: None,
     };

@@ -137,6 +137,7 @@ fn reachable(seen: &SeenEnvironment, admin: Access) -> Option<Site> {
         app: role(&build::app(&name), &credentials.app)?,
         comment: comment(seen),
         adopts: None,
+        whole_server: false,
         template: match &spec.template {
             Some(template) => Some(Identifier::new(template).ok()?),
             None => None,

@@ -348,7 +348,10 @@ fn roles_that_never_get_ready_are_not_made_without_end() {
     };
     found.roles_ready = false;
     let plan = plan::environment(&seen);
-    assert!(matches!(plan.steps[0].action, Action::Provide(..)));
+    let Action::Provide(_, wanted) = &plan.steps[0].action else {
+        panic!("{:?}", plan.steps);
+    };
+    assert!(wanted.whole_server, "nobody else has a dedicated one");
     assert_eq!(plan.next, Some(seen.now + SignedDuration::from_secs(10)));
 }
 
