@@ -3,6 +3,7 @@
 
 mod announce;
 mod change;
+pub(crate) mod contest;
 mod create;
 mod database;
 mod delete;

@@ -5,6 +5,8 @@
 mod doors;
 #[path = "apiserver_pass/golden.rs"]
 mod golden;
+#[path = "apiserver_pass/previews.rs"]
+mod previews;
 mod support;
 #[path = "support/world.rs"]
 mod world;
@@ -24,6 +26,7 @@ use towpath::plan::Action;
 use towpath::plan::action::{Change, Key, Live};
 use towpath::plan::diff::{self, Guarded};
 use towpath::plan::traffic::{Backend, Published, PublishedRoute};
+use towpath::postgres::{Access, Entry, Outcome};
 
 use support::apiserver::Apiserver;
 use world::World;
@@ -107,6 +110,32 @@ async fn a_name_that_someone_else_has_is_not_seized() {
         .await
         .unwrap();
     assert!(later.is_none(), "nothing is sent after a refusal");
+}
+
+#[tokio::test]
+async fn a_database_that_takes_no_writes_holds_up_nothing_else() {
+    let Some(server) = Apiserver::shared() else {
+        return;
+    };
+    let world = World::new(server).await;
+    let environment = world.environment("shop", json!({})).await;
+    let entry = Entry {
+        key: "k1".to_owned(),
+        revision: 1,
+        outcome: Outcome::Succeeded,
+        started: None,
+        finished: None,
+        note: None,
+    };
+    let access = Access::parse("postgres://owner:pw@db.example.com:5432/shop").unwrap();
+    let actions = vec![
+        Action::Enter(access, entry),
+        Action::Service(new(service(&world, &environment))),
+    ];
+    let acted = world.act(&environment, actions).await;
+    let (reason, _) = refusal(&acted).expect("a refusal");
+    assert_eq!((reason, acted.wrote), (Reason::DatabaseSilent, 1));
+    world.api::<Service>().get("shop-web").await.unwrap();
 }
 
 #[tokio::test]

@@ -203,8 +203,8 @@ pub struct Egress {
         .message("database must have the member server exactly when provider is Server"),
 )]
 pub struct PreviewDatabase {
-    /// `Dedicated`: a PostgreSQL of its own, one pod and a volume. `Server`: a database on a shared PostgreSQL. What a preview
-    /// was made with stays until it goes.
+    /// `Dedicated`: a PostgreSQL of its own, one pod and a volume. `Server`: a database on a shared PostgreSQL. Provider,
+    /// server, version and class of the volume stay as a preview was made with until it goes.
     pub provider: PreviewProvider,
     /// Settings of provider `Dedicated`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

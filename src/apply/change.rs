@@ -2,13 +2,13 @@
 
 use kube::ResourceExt;
 use kube::api::{Patch, PatchParams};
-use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::Writer;
+use super::contest::Held;
 use super::standing::Standing;
 use super::stop::Stop;
-use crate::api::{Environment, Preview, labels};
+use crate::api::{Environment, Preview, Reason, labels};
 use crate::caches::{Kept, locked};
 use crate::error::Verb;
 use crate::plan::Change;
@@ -42,8 +42,7 @@ impl Writer<'_> {
     pub(super) async fn stamp(&self, change: &Change<Environment>) -> Result<(), Stop> {
         match &change.live {
             Some(live) => {
-                self.put(&*change.object, &change.object.spec, &live.uid)
-                    .await?
+                self.put(&*change.object, &live.uid).await?;
             }
             None => self.change(change).await?,
         }
@@ -57,7 +56,7 @@ impl Writer<'_> {
     pub(super) async fn show(&self, change: &Change<Preview>) -> Result<(), Stop> {
         let preview = &*change.object;
         match &change.live {
-            Some(live) => self.put(preview, &preview.spec, &live.uid).await?,
+            Some(live) => self.put(preview, &live.uid).await?,
             None => self.create(preview).await?,
         }
         let place = self.place(&preview.name_any());
@@ -65,28 +64,29 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Puts what an object shall be in the place of what it is. Who puts something else there each time, such as a webhook, is
-    /// not fought.
-    async fn put<K: Kept>(&self, wanted: &K, spec: &impl Serialize, uid: &str) -> Result<(), Stop> {
-        let path = format!("/spec as {}", crate::build::hash::of(spec, 16));
-        let mark = [crate::seen::addition(
-            &K::kind(&()),
-            &wanted.name_any(),
-            &path,
-        )];
-        if !locked(&self.memory.foreign).remove(&mark, self.ctx.now()) {
-            tracing::warn!(
-                namespace = self.namespace,
-                ?mark,
-                "somebody else changes it each time: it is left"
-            );
-            return Ok(());
-        }
-        let replaced = self.replace(wanted, uid).await;
-        if replaced.is_err() {
-            locked(&self.memory.foreign).still_there(&mark);
-        }
-        replaced
+    /// Puts what an object shall be in the place of what it is, as often as a person changes it.
+    async fn put<K: Kept>(&self, wanted: &K, uid: &str) -> Result<(), Stop> {
+        let (kind, name) = (K::kind(&()), wanted.name_any());
+        let object = format!("{kind}/{name}");
+        let shall = digest(wanted);
+        let there = K::shelf(&self.ctx.caches).get(&self.place(&name));
+        let there = there.map_or_else(String::new, |there| digest(&*there));
+        let now = self.ctx.now();
+        let may = locked(&self.memory.contest).may_put(&object, &shall, &there, now);
+        may.map_err(|held| self.contested(held, &kind, &name))?;
+        let became = self.replace(wanted, uid).await?;
+        locked(&self.memory.contest).put(&object, &shall, &became, now);
+        Ok(())
+    }
+
+    fn contested(&self, held: Held, kind: &str, name: &str) -> Stop {
+        let owner = self.owner.kind();
+        let who = match held {
+            Held::Mutated => format!("An admission webhook changes {kind} {name}"),
+            Held::Contested => format!("{kind} {name} is changed each time that it is put back"),
+        };
+        let sentence = format!("{who}: it must be left to the {owner} that it belongs to");
+        Stop::Refused(Reason::ObjectRefused, sentence)
     }
 
     /// A live read: the uid of what is there, if it is ours; nothing if the name is free.
@@ -140,11 +140,11 @@ impl Writer<'_> {
         if stripped.is_err() {
             locked(&self.memory.foreign).still_there(foreign);
         }
-        stripped
+        stripped.map(|_| ())
     }
 
-    /// Puts what was rendered in the place of what is there.
-    async fn replace<K: Kept>(&self, wanted: &K, uid: &str) -> Result<(), Stop> {
+    /// Puts what was rendered in the place of what is there; the hash of what became of it.
+    async fn replace<K: Kept>(&self, wanted: &K, uid: &str) -> Result<String, Stop> {
         let name = wanted.name_any();
         let patch = Patch::<()>::Json(patch(wanted, uid));
         let params = PatchParams {
@@ -155,8 +155,9 @@ impl Writer<'_> {
         let replaced = self.api::<K>().patch(&name, &params, &patch).await;
         let replaced =
             replaced.map_err(|error| Stop::of(Verb::Patch, &K::kind(&()), &name, error))?;
+        let became = digest(&replaced);
         self.wrote(replaced);
-        Ok(())
+        Ok(became)
     }
 }
 
@@ -179,6 +180,11 @@ fn parts<K: Kept>(wanted: &K) -> Vec<(&'static str, Value)> {
     pointers
         .filter_map(|pointer| Some((*pointer, rendered.pointer(pointer)?.clone())))
         .collect()
+}
+
+/// The hash of these parts.
+fn digest<K: Kept>(object: &K) -> String {
+    crate::build::hash::of(&parts(object), 16)
 }
 
 fn differs<K: Kept>(wanted: &K, there: &K) -> bool {

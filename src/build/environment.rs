@@ -12,17 +12,20 @@ use crate::api::environment::{
 use crate::api::shared::{EnvVar, NameRef};
 use crate::api::template::{PreviewDatabase, PreviewProvider, PreviewTemplate};
 use crate::api::{App, Environment, Preview, labels};
+use crate::plan::diff;
 
 /// How long the rollout of a preview may make no progress, in seconds.
 const PROGRESS_DEADLINE_SECONDS: i32 = 120;
 /// Longest word of a person that is kept.
 const LONGEST: usize = 256;
 
-/// The Environment of a preview of this App. The database that it was made with stays. `None`: the App has no previews.
+/// The Environment of a preview of this App. What cannot change of the database that it was made with stays, and so does a
+/// person's word that nothing is changed there for now. `None`: the App has no previews.
 #[must_use]
 pub fn of_preview(preview: &Preview, app: &App, live: Option<&Environment>) -> Option<Environment> {
     let template = app.spec.preview.as_ref()?;
     let hosts = hosts(preview, template);
+    let declared = template.database.as_ref().and_then(database);
     let known = live.and_then(|live| live.spec.database.clone());
     let spec = EnvironmentSpec {
         app_ref: preview.spec.app_ref.clone(),
@@ -35,7 +38,10 @@ pub fn of_preview(preview: &Preview, app: &App, live: Option<&Environment>) -> O
         },
         env_from: Vec::new(),
         components: components(app, template),
-        database: known.or_else(|| template.database.as_ref().and_then(database)),
+        database: match (known, declared) {
+            (Some(known), Some(declared)) => Some(grown(known, declared)),
+            (known, declared) => known.or(declared),
+        },
         deletion_policy: DeletionPolicy::Delete,
         preview: Some(PreviewOf {
             number: preview.spec.pull_request.number,
@@ -55,7 +61,7 @@ pub fn of_preview(preview: &Preview, app: &App, live: Option<&Environment>) -> O
                 ..Sleep::default()
             }),
         }),
-        suspend: false,
+        suspend: live.is_some_and(|live| live.spec.suspend),
     };
     Some(Environment {
         metadata: metadata(preview),
@@ -197,6 +203,30 @@ fn components(app: &App, template: &PreviewTemplate) -> Vec<ComponentOverride> {
         }
     });
     overrides.collect()
+}
+
+/// A database that is there, as the template says it by now, as far as one that is there can change.
+fn grown(known: Database, declared: Database) -> Database {
+    let dedicated = match (known.dedicated, declared.dedicated) {
+        (Some(known), Some(declared)) => Some(Dedicated {
+            resources: declared.resources,
+            size: match diff::amount(&declared.size) > diff::amount(&known.size) {
+                true => declared.size,
+                false => known.size,
+            },
+            ..known
+        }),
+        (known, _) => known,
+    };
+    let server = match (known.server, declared.server) {
+        (Some(known), Some(declared)) if known.name == declared.name => Some(declared),
+        (known, _) => known,
+    };
+    Database {
+        dedicated,
+        server,
+        ..known
+    }
 }
 
 fn database(template: &PreviewDatabase) -> Option<Database> {

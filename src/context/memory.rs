@@ -11,6 +11,7 @@ use kube::core::ObjectMeta;
 use super::Refusals;
 use super::silences::Refused;
 use crate::api::Environment;
+use crate::apply::contest::Contest;
 use crate::apply::foreign::Foreign;
 use crate::caches::{Place, locked};
 use crate::observe::checks::Counted;
@@ -39,6 +40,8 @@ pub struct Memory {
     pub checks: Mutex<HashMap<String, Counted>>,
     /// What others added to its children.
     pub foreign: Mutex<Foreign>,
+    /// What it puts back of others' changes.
+    pub contest: Mutex<Contest>,
     /// What the Git host of an App said.
     pub heard: Mutex<Heard>,
     /// Pull requests of an App that something happened to.

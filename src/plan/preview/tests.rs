@@ -9,6 +9,8 @@ use kube::ResourceExt;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::api::environment::Provider;
+use crate::api::shared::Resources;
 use crate::api::{App, Environment, Preview, Reason, labels};
 use crate::build::environment;
 use crate::config::Config;
@@ -453,18 +455,82 @@ fn a_fork_reads_no_secret_and_may_be_denied() {
     assert_eq!(deletes(&denied), 1, "what it had goes");
 }
 
+/// What is written to the Environment of a preview of this template that a person has edited like this.
+fn put_back(template: &Value, edit: impl FnOnce(&mut Environment)) -> Option<Environment> {
+    let mut seen = seen(&[pushed(7, 0)], &[7], template);
+    let mut environment = Environment::clone(seen.environment.as_ref().unwrap());
+    edit(&mut environment);
+    seen.environment = Some(Arc::new(environment));
+    let steps = plan(&seen).steps.into_iter();
+    let mut changes = steps.filter_map(|step| match step.action {
+        Action::Environment(change) => Some(change),
+        _ => None,
+    });
+    let change = changes.next()?;
+    assert!(change.live.is_some());
+    Some(*change.object)
+}
+
 #[test]
 fn what_a_person_edits_in_its_environment_is_put_back() {
-    let mut seen = seen(&[pushed(7, 0)], &[7], &json!({}));
-    let mut environment = Environment::clone(seen.environment.as_ref().unwrap());
-    environment.spec.suspend = true;
-    environment.spec.hosts.clear();
-    seen.environment = Some(Arc::new(environment));
-    let plan = plan(&seen);
-    let [step] = plan.steps.as_slice() else {
-        panic!("{:?}", plan.steps);
-    };
-    assert!(matches!(&step.action, Action::Environment(change) if change.live.is_some()));
+    let back = put_back(&json!({}), |edited| edited.spec.hosts.clear());
+    assert_eq!(back.unwrap().spec.hosts[0].host, "shop-pr-7.example.com");
+    // But for the word that its hand edits stay for now.
+    let back = put_back(&json!({}), |edited| edited.spec.suspend = true);
+    assert!(back.is_none(), "{back:?}");
+    let back = put_back(&json!({}), |edited| {
+        edited.spec.suspend = true;
+        edited.spec.hosts.clear();
+    });
+    assert!(back.unwrap().spec.suspend);
+}
+
+#[test]
+fn of_its_database_everything_is_put_back_that_can_change() {
+    let dedicated = json!({"database": {"provider": "Dedicated", "dedicated": {
+        "version": "15", "size": "5Gi", "storageClassName": "fast",
+    }}});
+    let database = |edited: Environment| edited.spec.database.unwrap();
+    let back = put_back(&dedicated, |edited| {
+        let database = edited.spec.database.as_mut().unwrap();
+        let dedicated = database.dedicated.as_mut().unwrap();
+        dedicated.resources = Some(Resources::default());
+        dedicated.size = "1Gi".to_owned();
+        dedicated.version = "14".to_owned();
+        dedicated.storage_class_name = None;
+    });
+    let back = database(back.unwrap()).dedicated.unwrap();
+    assert_eq!((back.resources, back.size.as_str()), (None, "5Gi"));
+    assert_eq!(
+        (back.version.as_str(), back.storage_class_name),
+        ("14", None)
+    );
+    let grown = put_back(&dedicated, |edited| {
+        let database = edited.spec.database.as_mut().unwrap();
+        database.dedicated.as_mut().unwrap().size = "6Gi".to_owned();
+    });
+    assert!(grown.is_none(), "a volume does not shrink: {grown:?}");
+    let server =
+        json!({"database": {"provider": "Server", "server": {"name": "a", "template": "golden"}}});
+    let back = put_back(&server, |edited| {
+        let database = edited.spec.database.as_mut().unwrap();
+        database.server.as_mut().unwrap().template = None;
+    });
+    let back = database(back.unwrap()).server.unwrap();
+    assert_eq!(back.template.as_deref(), Some("golden"));
+    // Another server or provider of the template is for the previews to come.
+    for (name, provider) in [("b", Provider::Server), ("a", Provider::External)] {
+        let kept = put_back(&server, |edited| {
+            let database = edited.spec.database.as_mut().unwrap();
+            database.provider = provider;
+            let server = database.server.as_mut().unwrap();
+            (server.name, server.template) = (name.to_owned(), None);
+            if provider == Provider::External {
+                database.server = None;
+            }
+        });
+        assert!(kept.is_none(), "{kept:?}");
+    }
 }
 
 #[test]

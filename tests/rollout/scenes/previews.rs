@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jiff::SignedDuration;
+use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::ResourceExt;
 use serde_json::{Value, json};
@@ -367,7 +368,7 @@ scenes! {
         },
     }
 
-    /// What a person changes in the Environment of a preview is put back.
+    /// What a person changes in the Environment of a preview is put back, but for the word that hand edits stay there for now.
     a_person_edits_the_environment_of_a_preview {
         begin: pull_request,
         acts: [
@@ -377,11 +378,23 @@ scenes! {
                     spec.hosts.clear();
                 });
             };
+            "scales it by hand, and pushes version 2", Settled, |world| {
+                assert_eq!(condition(world, Ready).1, "Suspended");
+                let environment = world.environment(SHOP).unwrap();
+                assert_eq!(environment.spec.hosts[0].host, "shop-pr-7.example.com");
+                let mut deployment = Deployment::clone(&world.store.deployments["shop-web-a"]);
+                deployment.spec.as_mut().unwrap().replicas = Some(2);
+                world.store.declare(deployment).unwrap();
+                push_to(world, "v2");
+            };
+            "lets it go on", Settled, |world| {
+                assert_eq!(running(world, "web"), ["v1", "v1"]);
+                edit_environment(world, |spec| spec.suspend = false);
+            };
         ],
         end: |world| {
             assert!(is_told(world, SHOP, Ready, "Ready"));
-            let environment = world.environment(SHOP).unwrap();
-            assert_eq!(environment.spec.hosts[0].host, "shop-pr-7.example.com");
+            assert_eq!(running(world, "web"), ["v2"]);
         },
     }
 }
