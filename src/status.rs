@@ -159,6 +159,10 @@ async fn write<K: Managed>(object: &K, wanted: K::Status, ctx: &Context) -> Resu
             Ok(())
         }
         Err(kube::Error::Api(status)) if status.is_not_found() => {
+            // It went with this pass, which may have something to say of that.
+            if object.meta().deletion_timestamp.is_some() {
+                events::publish(object, &wanted, ctx).await;
+            }
             // Were it still held, a pass would work for it again and again.
             let uid = object.uid().unwrap_or_default();
             K::shelf(&ctx.caches).deleted(&Place::of(object), &uid);

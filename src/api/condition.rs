@@ -227,6 +227,8 @@ reasons! {
     /// The Git host refused what it was told. The preview works all the same. Mend what the message names; it is told again
     /// when that changes, and every five minutes.
     GitHostRefused: Refused,
+    /// The Preview went, and its Git host was not told: what it shows of it stays as it was. Mend it there by hand.
+    NotTold: Refused,
     /// Another Environment publishes the host, or is older and names it. Name another one, or take it out there.
     HostTaken: Refused,
     /// An older Environment has the database. Give each one of its own.

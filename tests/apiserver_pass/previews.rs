@@ -1,12 +1,14 @@
 //! What a Preview stamps, against a real apiserver: a person's edits are put back, and a fight is none.
 
+use k8s_openapi::api::events::v1::Event;
 use kube::ResourceExt;
-use kube::api::{Patch, PatchParams};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use serde_json::json;
 use towpath::api::{App, ConditionType, Environment, Preview, PreviewStatus, Reason};
 use towpath::apply::{self, Acted};
 use towpath::build::environment;
-use towpath::plan::{Action, Plan, Step};
+use towpath::plan::{Action, Gate, Plan, Step};
+use towpath::status;
 
 use crate::support::apiserver::Apiserver;
 use crate::world::World;
@@ -82,4 +84,44 @@ async fn what_a_person_edits_again_and_again_is_put_back() {
         );
         assert!(there.spec.hosts.is_empty());
     }
+}
+
+/// A Preview that goes in this very pass has no status any more; that its host was not told is told all the same.
+#[tokio::test]
+async fn who_goes_without_a_word_is_told_of() {
+    let Some(server) = Apiserver::shared() else {
+        return;
+    };
+    let world = World::new(server).await;
+    let made: Preview = world
+        .make(json!({
+            "metadata": {"name": "shop-pr-7", "finalizers": ["towpath.dev/announcement"]},
+            "spec": {"appRef": {"name": "shop"}, "pullRequest": {"number": 7}, "release": {"image": "shop:1"}},
+        }))
+        .await;
+    let api = world.api::<Preview>();
+    api.delete(&made.name_any(), &DeleteParams::default())
+        .await
+        .unwrap();
+    let leaving = api.get("shop-pr-7").await.unwrap();
+    let gate = Gate::new(Reason::NotTold, "The Git host was not told");
+    let plan: Plan<PreviewStatus> = Plan {
+        steps: vec![Step {
+            stage: ConditionType::Announced,
+            action: Action::hold("Preview", &leaving.metadata, Vec::new()),
+        }],
+        gates: vec![(ConditionType::Announced, gate)],
+        ..Plan::default()
+    };
+    let acted = apply::run(&plan, &leaving, &world.ctx).await;
+    assert_eq!(acted.wrote, 1, "{acted:?}");
+    assert!(api.get_opt("shop-pr-7").await.unwrap().is_none());
+    status::report(&leaving, &plan, &acted, &world.ctx)
+        .await
+        .unwrap();
+    let events = world.api::<Event>().list(&ListParams::default()).await;
+    let events = events.unwrap().items;
+    assert_eq!(events.len(), 1, "{events:?}");
+    assert_eq!(events[0].reason.as_deref(), Some("NotTold"));
+    assert_eq!(events[0].regarding.as_ref().unwrap().uid, leaving.uid());
 }

@@ -44,13 +44,35 @@ pub(super) fn clear(seen: &SeenPreview, plan: &mut Plan<PreviewStatus>) {
     }
 }
 
-/// Tells the host, and lets the Preview go. Why not, if it waits.
+/// Tells the host, and lets the Preview go. What is to be said of it, if it waits or goes without.
 fn tell(seen: &SeenPreview, plan: &mut Plan<PreviewStatus>) -> Option<Gate> {
-    let due = match Subject::of(seen) {
-        Ok(subject) if !is_given_up(seen) => announce::due(seen, announce::last(seen, &subject)),
-        // Nobody knows any more who could be told.
-        _ => Due::Nothing,
-    };
+    let due = Subject::of(seen).map(|subject| announce::due(seen, announce::last(seen, &subject)));
+    match due {
+        Ok(Due::Nothing) => {}
+        Ok(due) if !is_given_up(seen) => return wait(seen, plan, due),
+        // Or nobody knows any more who could be told.
+        _ => {
+            let_go(seen, plan);
+            return (!is_told_to_go(&seen.preview)).then(not_told);
+        }
+    }
+    let_go(seen, plan);
+    None
+}
+
+fn let_go(seen: &SeenPreview, plan: &mut Plan<PreviewStatus>) {
+    let finalizers = announce::without_mark(&seen.preview);
+    let action = Action::hold("Preview", &seen.preview.metadata, finalizers);
+    plan.push(STAGE, action);
+}
+
+fn not_told() -> Gate {
+    let message =
+        "The Git host was not told that the preview is gone: what it shows of it stays as it was";
+    Gate::new(Reason::NotTold, message)
+}
+
+fn wait(seen: &SeenPreview, plan: &mut Plan<PreviewStatus>, due: Due) -> Option<Gate> {
     match due {
         Due::Later(gate, until) => {
             plan.look_at(until.unwrap_or(seen.now + SignedDuration::from_secs(10)));
@@ -64,22 +86,21 @@ fn tell(seen: &SeenPreview, plan: &mut Plan<PreviewStatus>) -> Option<Gate> {
             plan.push(STAGE, Action::Announce(announcement));
             None
         }
-        Due::Nothing => {
-            let finalizers = announce::without_mark(&seen.preview);
-            let action = Action::hold("Preview", &seen.preview.metadata, finalizers);
-            plan.push(STAGE, action);
-            None
-        }
+        Due::Nothing => None,
     }
 }
 
 /// Whether the host is not waited for: a person said so, its time is over, or there is no way to ask it.
 fn is_given_up(seen: &SeenPreview) -> bool {
-    let preview = &seen.preview;
+    is_told_to_go(&seen.preview)
+        || deadline(seen).is_some_and(|at| at <= seen.now)
+        || is_lost(seen.obstacle.as_ref())
+}
+
+fn is_told_to_go(preview: &Preview) -> bool {
     let token = preview.annotations().get(labels::LET_GO);
     let told = token.and_then(|token| token.split('.').next());
-    let is_told = told.is_some() && told == preview.metadata.uid.as_deref();
-    is_told || deadline(seen).is_some_and(|at| at <= seen.now) || is_lost(seen.obstacle.as_ref())
+    told.is_some() && told == preview.metadata.uid.as_deref()
 }
 
 fn deadline(seen: &SeenPreview) -> Option<jiff::Timestamp> {

@@ -424,21 +424,25 @@ fn a_preview_that_goes_takes_its_environment_along_at_once() {
         let mut steps = plan.steps.iter();
         announced(plan).is_none() && steps.any(|step| matches!(&step.action, Action::Hold { finalizers, .. } if finalizers.is_empty()))
     };
+    assert!(last.gate(ConditionType::Announced).is_none());
     seen.obstacle = Some(Obstacle {
         reason: Reason::ReferenceMissing,
         message: String::new(),
     });
     assert!(lets_go(&plan(&seen)), "the token is gone");
+    assert_eq!(reason(&plan(&seen)), Reason::NotTold);
     seen.obstacle.as_mut().unwrap().reason = Reason::ReferenceUnknown;
     assert!(!lets_go(&plan(&seen)), "it may be there");
     seen.now = at(300);
     assert!(lets_go(&plan(&seen)), "five minutes are enough");
+    assert_eq!(reason(&plan(&seen)), Reason::NotTold);
     seen.now = at(0);
     leaving
         .annotations_mut()
         .insert(labels::LET_GO.to_owned(), "uid-7.1".to_owned());
     seen.preview = Arc::new(leaving);
     assert!(lets_go(&plan(&seen)), "a person said so");
+    assert!(plan(&seen).gate(ConditionType::Announced).is_none());
 }
 
 #[test]
