@@ -375,6 +375,58 @@ async fn a_watch_on_a_pipe_appends_what_changes_and_ends_on_ctrl_c() {
 }
 
 #[tokio::test]
+async fn previews_are_shown_by_name_and_when_they_are_followed() {
+    let Some(world) = World::new("previews").await else {
+        return;
+    };
+    let path = format!(
+        "/apis/towpath.dev/v1alpha1/namespaces/{}/previews",
+        world.namespace
+    );
+    let preview = json!({
+        "apiVersion": "towpath.dev/v1alpha1", "kind": "Preview", "metadata": {"name": "shop-pr-7"},
+        "spec": {"appRef": {"name": "shop"}, "pullRequest": {"number": 7}, "release": {"image": "shop:1"}},
+    });
+    let says = |reason: &str, message: &str| {
+        let ready = json!({
+            "type": "Ready", "status": "False", "reason": reason, "message": message,
+            "lastTransitionTime": "2026-01-01T00:00:00Z",
+        });
+        json!({"status": {"conditions": [ready]}})
+    };
+    let status = format!("{path}/shop-pr-7/status");
+    world.send("POST", &path, &preview).await;
+    let queued = says("Queued", "Place 1 in the queue");
+    world.send("PATCH", &status, &queued).await;
+    let one = world.run("get shop-pr-7").await;
+    assert_eq!((one.code, one.err.as_str()), (0, ""), "{one:?}");
+    assert!(one.out.starts_with("Previews of shop\n"), "{}", one.out);
+    assert!(one.out.contains("Place 1 in the queue"), "{}", one.out);
+    let missing = world.run("get shop-pr-8").await;
+    assert!(
+        missing.err.contains("'shop-pr-8' does not exist"),
+        "{missing:?}"
+    );
+    for (arguments, reason) in [
+        ("get --watch", "Deploying"),
+        ("get shop-pr-7 -w", "Expired"),
+    ] {
+        let mut watching = Follow::start(world.command(arguments));
+        watching.until("#7").await;
+        world
+            .send("PATCH", &status, &says(reason, "as it says"))
+            .await;
+        watching.until(reason).await;
+        Command::new("kill")
+            .args(["-INT", &watching.child.id().to_string()])
+            .status()
+            .unwrap();
+        let (code, lines) = watching.end().await;
+        assert_eq!(code, Some(0), "{lines:?}");
+    }
+}
+
+#[tokio::test]
 async fn offline_commands_need_no_cluster() {
     let version = run(towpath("version")).await;
     assert_eq!(

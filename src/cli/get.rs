@@ -1,6 +1,7 @@
 //! `kubectl towpath get`: what runs, whether it is well, and why not.
 
 pub mod follow;
+pub mod one;
 pub mod pods;
 pub mod previews;
 pub mod table;
@@ -13,10 +14,10 @@ use clap::Args;
 use jiff::Timestamp;
 use k8s_openapi::NamespaceResourceScope;
 use kube::api::ListParams;
-use kube::{Api, Resource};
+use kube::{Api, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 
-use super::cluster::{Cluster, Where};
+use super::cluster::{Cluster, Refusal, Where};
 use super::exit::{Exit, Failure};
 use super::terminal::{Look, Terminal};
 use crate::api::{Environment, Preview, labels};
@@ -41,8 +42,9 @@ pub(super) async fn run(options: Options, terminal: &mut Terminal) -> Result<Exi
     let cluster = options.place.connect().await?;
     match (&options.environment, options.watch) {
         (Some(name), false) => {
-            let view = read(&cluster, name).await?;
-            terminal.say(&tree::render(&view, Timestamp::now(), terminal.look))?;
+            let (preview, view) = read(&cluster, name).await?;
+            let (preview, view) = (preview.as_ref(), view.as_ref());
+            terminal.say(&one::render(preview, view, Timestamp::now(), terminal.look))?;
             Ok(Exit::Done)
         }
         (Some(name), true) => follow::one(&cluster, name, terminal).await,
@@ -54,7 +56,8 @@ pub(super) async fn run(options: Options, terminal: &mut Terminal) -> Result<Exi
                 terminal.warn(&nothing(&cluster, options.all_namespaces));
                 return Ok(Exit::Done);
             }
-            let shown = overview(list.items, &previews, options.all_namespaces, terminal.look);
+            let (everywhere, now) = (options.all_namespaces, Timestamp::now());
+            let shown = overview(list.items, &previews, everywhere, now, terminal.look);
             terminal.say(&shown)?;
             Ok(Exit::Done)
         }
@@ -67,9 +70,9 @@ fn overview(
     environments: Vec<Environment>,
     previews: &[Preview],
     everywhere: bool,
+    now: Timestamp,
     look: Look,
 ) -> String {
-    let now = Timestamp::now();
     if previews.is_empty() {
         return table::render(&environments, everywhere, now, look);
     }
@@ -83,10 +86,7 @@ fn overview(
 
 /// The Previews of the namespace, or of all. Who may not read them is told so, and sees the rest.
 async fn previews_of(cluster: &Cluster, everywhere: bool, terminal: &mut Terminal) -> Vec<Preview> {
-    let api: Api<Preview> = match everywhere {
-        true => Api::all(cluster.client.clone()),
-        false => Api::namespaced(cluster.client.clone(), &cluster.namespace),
-    };
+    let api = previews(cluster, everywhere);
     match cluster.ask(api.list(&ListParams::default())).await {
         Ok(list) => list.items,
         Err(refusal) => {
@@ -102,6 +102,14 @@ fn environments(cluster: &Cluster, everywhere: bool) -> Api<Environment> {
         Api::all(cluster.client.clone())
     } else {
         cluster.environments()
+    }
+}
+
+/// The Previews of the namespace, or of all.
+fn previews(cluster: &Cluster, everywhere: bool) -> Api<Preview> {
+    match everywhere {
+        true => Api::all(cluster.client.clone()),
+        false => Api::namespaced(cluster.client.clone(), &cluster.namespace),
     }
 }
 
@@ -121,28 +129,53 @@ pub fn selector(name: &str) -> String {
     format!("{}={name}", labels::ENVIRONMENT)
 }
 
-/// Reads an Environment and what belongs to it. What may not be read is left out, and told.
-async fn read(cluster: &Cluster, name: &str) -> Result<View, Failure> {
-    let environment = cluster.environment(name).await?;
+/// The Environment of that name, and the Preview, where it is one of a Preview. One of them is there.
+async fn named(
+    cluster: &Cluster,
+    name: &str,
+    unread: &mut Vec<String>,
+) -> Result<(Option<Preview>, Option<Environment>), Failure> {
+    let environment = match cluster.ask(cluster.environments().get(name)).await {
+        Ok(found) => Some(found),
+        Err(Refusal::Missing(true)) => None,
+        Err(refusal) => return Err(cluster.tell(refusal)),
+    };
+    let plain = |found: &Environment| found.spec.preview.is_none();
+    if environment.as_ref().is_some_and(plain) {
+        return Ok((None, environment));
+    }
+    let preview = cluster.ask(previews(cluster, false).get(name)).await;
+    let preview = preview.map_err(|refusal| unread.push(format!("Previews: {}", refusal.words())));
+    match (preview.ok(), environment) {
+        (None, None) => Err(Failure::NoAnswer(cluster.there_is_no(name))),
+        found => Ok(found),
+    }
+}
+
+/// Reads an Environment and what belongs to it, and its Preview. What may not be read is left out, and told.
+async fn read(cluster: &Cluster, name: &str) -> Result<(Option<Preview>, Option<View>), Failure> {
+    let mut unread = Vec::new();
+    let (preview, environment) = named(cluster, name, &mut unread).await?;
+    let view = match environment {
+        Some(environment) => Some(children(cluster, environment, unread).await),
+        None => None,
+    };
+    Ok((preview, view))
+}
+
+async fn children(cluster: &Cluster, environment: Environment, mut unread: Vec<String>) -> View {
+    let name = &environment.name_any();
     let (revisions, deployments, pods, jobs) = futures::join!(
         list(cluster, name, "ControllerRevisions"),
         list(cluster, name, "Deployments"),
         list(cluster, name, "Pods"),
         list(cluster, name, "Jobs"),
     );
-    let mut unread = Vec::new();
     let revisions = told(revisions, &mut unread);
     let deployments = told(deployments, &mut unread);
     let pods = told(pods, &mut unread);
     let jobs = told(jobs, &mut unread);
-    Ok(View::of(
-        environment,
-        &revisions,
-        deployments,
-        pods,
-        jobs,
-        unread,
-    ))
+    View::of(environment, &revisions, deployments, pods, jobs, unread)
 }
 
 fn told<K>(answer: Result<Vec<K>, String>, unread: &mut Vec<String>) -> Vec<K> {

@@ -11,8 +11,7 @@ use kube::runtime::reflector::Store;
 use kube::runtime::watcher;
 
 use super::view::View;
-use super::{environments, nothing, selector, table, tree};
-use crate::api::Environment;
+use super::{environments, named, nothing, one, overview, previews, selector};
 use crate::cli::cluster::Cluster;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::terminal::{Look, Terminal};
@@ -21,7 +20,7 @@ use crate::cli::watch::Watches;
 /// How often ages are drawn anew on a terminal.
 const AGES: Duration = Duration::from_secs(5);
 
-/// Follows the table of Environments.
+/// Follows the table of Environments, and the Previews below it.
 pub async fn all(
     cluster: &Cluster,
     everywhere: bool,
@@ -33,16 +32,17 @@ pub async fn all(
         environments(cluster, everywhere),
         watcher::Config::default(),
     );
+    let kept = watches.add(
+        "Previews",
+        previews(cluster, everywhere),
+        watcher::Config::default(),
+    );
     let empty = nothing(cluster, everywhere);
     draw(watches, terminal, |now, look, trouble| {
-        let found: Vec<Environment> = store
-            .state()
-            .iter()
-            .map(|found| (**found).clone())
-            .collect();
-        let mut picture = match found.is_empty() {
+        let (found, previews) = (all_of(&store), all_of(&kept));
+        let mut picture = match found.is_empty() && previews.is_empty() {
             true => format!("{empty}\n"),
-            false => table::render(&found, everywhere, now, look),
+            false => overview(found, &previews, everywhere, now, look),
         };
         trouble
             .iter()
@@ -52,13 +52,14 @@ pub async fn all(
     .await
 }
 
-/// Follows one Environment with everything that belongs to it.
+/// Follows one Environment with everything that belongs to it, and its Preview.
 pub async fn one(cluster: &Cluster, name: &str, terminal: &mut Terminal) -> Result<Exit, Failure> {
     // Asked once before, so that one that does not exist is no endless wait.
-    cluster.environment(name).await?;
+    let (preview, _) = named(cluster, name, &mut Vec::new()).await?;
     let mut watches = Watches::new();
     let alone = watcher::Config::default().fields(&format!("metadata.name={name}"));
-    let environment = watches.add("Environments", cluster.environments(), alone);
+    let environment = watches.add("Environments", cluster.environments(), alone.clone());
+    let preview = preview.map(|_| watches.add("Previews", previews(cluster, false), alone));
     let revisions: Store<ControllerRevision> =
         watches.children(cluster, &selector(name), "ControllerRevisions");
     let deployments: Store<Deployment> = watches.children(cluster, &selector(name), "Deployments");
@@ -66,18 +67,21 @@ pub async fn one(cluster: &Cluster, name: &str, terminal: &mut Terminal) -> Resu
     let jobs: Store<Job> = watches.children(cluster, &selector(name), "Jobs");
     let gone = cluster.there_is_no(name);
     draw(watches, terminal, |now, look, trouble| {
-        let Some(found) = environment.state().first().cloned() else {
+        let preview = preview.as_ref().and_then(|store| all_of(store).pop());
+        let view = all_of(&environment).pop().map(|found| {
+            View::of(
+                found,
+                &all_of(&revisions),
+                all_of(&deployments),
+                all_of(&pods),
+                all_of(&jobs),
+                trouble.to_vec(),
+            )
+        });
+        if preview.is_none() && view.is_none() {
             return Err(Failure::NoAnswer(gone.clone()));
-        };
-        let view = View::of(
-            (*found).clone(),
-            &all_of(&revisions),
-            all_of(&deployments),
-            all_of(&pods),
-            all_of(&jobs),
-            trouble.to_vec(),
-        );
-        Ok(tree::render(&view, now, look))
+        }
+        Ok(one::render(preview.as_ref(), view.as_ref(), now, look))
     })
     .await
 }

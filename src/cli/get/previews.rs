@@ -11,6 +11,7 @@ use crate::api::{ConditionType, Environment, Preview};
 use crate::cli::paint::{Branch, Cell, Sign, rows, tree};
 use crate::cli::preview::table;
 use crate::cli::terminal::Look;
+use crate::cli::text;
 use crate::observe::controller;
 
 /// The Environments that none of the Previews owns, and the others.
@@ -58,7 +59,18 @@ pub fn render(
 
 fn owned(preview: &Preview, environments: &[Environment], look: Look) -> Vec<Branch> {
     let its = environments.iter().filter(|known| owns(preview, known));
-    its.map(|known| environment(known, look).into()).collect()
+    let mut its: Vec<Branch> = its.map(|known| environment(known, look).into()).collect();
+    if its.is_empty() {
+        its.extend(reason(preview));
+    }
+    its
+}
+
+/// Why a Preview has no Environment.
+fn reason(preview: &Preview) -> Option<Branch> {
+    let ready = table::condition(preview, ConditionType::Ready)?;
+    let why = text::line(&ready.message, 300);
+    (ready.status != "True").then(|| vec![Cell::plain(why)].into())
 }
 
 fn owns(preview: &Preview, environment: &Environment) -> bool {

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use super::{previews, table, tree, view::View};
+use super::{one, previews, table, tree, view::View};
 use crate::api::Preview;
 use crate::cli::terminal::Look;
 use crate::cli::{history, yaml};
@@ -108,48 +108,51 @@ fn the_table_is_as_it_was() {
     );
 }
 
+fn preview(number: i64, reason: &str, status: &str) -> Preview {
+    let condition = |type_: &str, reason: &str, status: &str| {
+        json!({
+            "type": type_, "status": status, "reason": reason, "message": "as it says",
+            "lastTransitionTime": "2026-11-21T11:00:00Z",
+        })
+    };
+    let conditions = [
+        condition("Ready", reason, status),
+        condition("Announced", "GitHostRefused", "False"),
+    ];
+    serde_json::from_value(json!({
+        "metadata": {"namespace": "previews", "name": format!("shop-pr-{number}"), "uid": format!("uid-{number}")},
+        "spec": {"appRef": {"name": "shop"}, "pullRequest": {"number": number}, "release": {"image": "shop:1"}},
+        "status": {
+            "url": format!("http://shop-pr-{number}.localhost"), "expiresTime": "2026-11-23T12:00:00Z",
+            "conditions": conditions,
+        },
+    }))
+    .expect("a Preview")
+}
+
+/// What is seen of an Environment that the Preview of this pull request owns.
+fn owned(case: &str, number: i64) -> View {
+    let mut view = view(case);
+    let owner = json!({
+        "apiVersion": "towpath.dev/v1alpha1", "kind": "Preview", "name": "p", "uid": format!("uid-{number}"),
+        "controller": true,
+    });
+    let metadata = &mut view.environment.metadata;
+    metadata.name = Some(format!("shop-pr-{number}"));
+    metadata.owner_references = Some(vec![serde_json::from_value(owner).expect("an owner")]);
+    view
+}
+
 #[test]
 fn previews_stand_above_their_environments() {
-    let preview = |number: i64, reason: &str, status: &str| -> Preview {
-        let condition = |type_: &str, reason: &str, status: &str| {
-            json!({
-                "type": type_, "status": status, "reason": reason, "message": "as it says",
-                "lastTransitionTime": "2026-11-21T11:00:00Z",
-            })
-        };
-        let conditions = [
-            condition("Ready", reason, status),
-            condition("Announced", "GitHostRefused", "False"),
-        ];
-        serde_json::from_value(json!({
-            "metadata": {"namespace": "previews", "name": format!("shop-pr-{number}"), "uid": format!("uid-{number}")},
-            "spec": {"appRef": {"name": "shop"}, "pullRequest": {"number": number}, "release": {"image": "shop:1"}},
-            "status": {
-                "url": format!("http://shop-pr-{number}.localhost"), "expiresTime": "2026-11-23T12:00:00Z",
-                "conditions": conditions,
-            },
-        }))
-        .expect("a Preview")
-    };
-    let owned = |case: &str, number: i64| {
-        let mut environment = view(case).environment;
-        let owner = json!({
-            "apiVersion": "towpath.dev/v1alpha1", "kind": "Preview", "name": "p", "uid": format!("uid-{number}"),
-            "controller": true,
-        });
-        environment.metadata.name = Some(format!("shop-pr-{number}"));
-        environment.metadata.owner_references =
-            Some(vec![serde_json::from_value(owner).expect("an owner")]);
-        environment
-    };
     let previews = [
         preview(12, "NotDeployed", "False"),
         preview(7, "Ready", "True"),
     ];
     let environments = vec![
-        owned("migration-failed", 12),
+        owned("migration-failed", 12).environment,
         view("new").environment,
-        owned("rolled-back", 7),
+        owned("rolled-back", 7).environment,
     ];
     let (alone, owned) = previews::apart(environments, &previews);
     assert_eq!((alone.len(), owned.len()), (1, 2));
@@ -157,6 +160,29 @@ fn previews_stand_above_their_environments() {
         "previews.txt",
         &previews::render(&previews, &owned, false, now(), UNICODE),
     );
+}
+
+#[test]
+fn one_preview_stands_above_everything_of_its_environment() {
+    let preview = |reason, status| preview(12, reason, status);
+    let failed = owned("migration-failed", 12);
+    let shown = one::render(
+        Some(&preview("NotDeployed", "False")),
+        Some(&failed),
+        now(),
+        UNICODE,
+    );
+    check("preview.txt", &shown);
+    assert!(shown.ends_with(&tree::render(&failed, now(), UNICODE)));
+    // One that waits has no Environment.
+    let mut queued = preview("Queued", "False");
+    queued.status.as_mut().expect("a status").expires_time = None;
+    check(
+        "preview-queued.txt",
+        &one::render(Some(&queued), None, now(), UNICODE),
+    );
+    let alone = one::render(None, Some(&failed), now(), UNICODE);
+    assert_eq!(alone, tree::render(&failed, now(), UNICODE));
 }
 
 #[test]
