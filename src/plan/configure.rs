@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::accept::{self, Effective};
 use super::previewed;
 use super::{Gate, defaults, incarnation, render};
-use crate::api::environment::AppSeen;
+use crate::api::environment::{AppSeen, EnvironmentSpec};
 use crate::api::shared::{EnvFrom, EnvVar};
 use crate::api::{App, Environment, Reason};
 use crate::build::{config_map, hash, names};
@@ -80,6 +80,23 @@ pub fn draft(
     })
 }
 
+/// What the Preview's controller tells of it, as the first version did. What a later one tells beside that is how it renders.
+const TOLD: [&str; 4] = [
+    "TOWPATH_PREVIEW",
+    "TOWPATH_PREVIEW_NUMBER",
+    "TOWPATH_PREVIEW_URL",
+    "TOWPATH_COMMIT",
+];
+
+/// The variables that somebody asked for.
+fn asked(spec: &EnvironmentSpec) -> Vec<&EnvVar> {
+    let is_asked = |variable: &&EnvVar| {
+        let name = variable.name.as_str();
+        spec.preview.is_none() || !name.starts_with("TOWPATH_") || TOLD.contains(&name)
+    };
+    spec.env.iter().filter(is_asked).collect()
+}
+
 /// Hash of what was asked for, not of how it was rendered: a newer controller makes no new revision. What is live (replicas,
 /// hosts, deadlines) is no part of it, nor are author and message of a commit.
 fn content(seen: &SeenEnvironment, effective: &Effective, decided: &Decided) -> String {
@@ -121,7 +138,7 @@ fn content(seen: &SeenEnvironment, effective: &Effective, decided: &Decided) -> 
             "commit": spec.release.commit.as_ref().map(|commit| &commit.sha),
             "migration": decided.migration.as_ref().map(|migration| &migration.key),
             "app": app,
-            "env": spec.env,
+            "env": asked(spec),
             "envFrom": spec.env_from,
             "overrides": overrides,
             "external": external,

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use towpath::api::ConditionType::*;
 use towpath::api::{App, ConditionType, Environment, Preview, Reason, labels};
 use towpath::config::Config;
-use towpath::plan;
+use towpath::plan::{self, Action};
 use towpath::simulate::{Build, Runs, World};
 
 use super::scenes;
@@ -442,4 +442,22 @@ fn who_only_looks_like_a_preview_takes_no_place() {
         "{:?}",
         told(&world, SHOP, Accepted)
     );
+}
+
+#[test]
+fn what_a_later_controller_tells_previews_restarts_none() {
+    let mut world = pull_request();
+    assert!(world.settle(30, &mut |_, _| {}));
+    assert!(is_told(&world, SHOP, Ready, "Ready"));
+    let mut decides = |name: &str| {
+        let mut environment = (*world.environment(SHOP).unwrap()).clone();
+        let variable = json!({"name": name, "value": "1"});
+        let variable = serde_json::from_value(variable).unwrap();
+        environment.spec.env.push(variable);
+        let plan = plan::environment(&world.see(&Arc::new(environment)));
+        let mut steps = plan.steps.iter();
+        steps.any(|step| matches!(step.action, Action::Decide(_)))
+    };
+    assert!(decides("LOG_LEVEL"), "what somebody asks for is deployed");
+    assert!(!decides("TOWPATH_PREVIEW_BRANCH"));
 }
