@@ -46,6 +46,12 @@ impl Work {
     }
 
     fn begin(self, seen: &SeenEnvironment, plan: &mut Plan) -> Gate {
+        // What has just ended may be this very work: the record has it when it is read again.
+        let records = |action: &Action| matches!(action, Action::Enter(..));
+        if plan.steps.iter().any(|step| records(&step.action)) {
+            let message = "Waiting until what has been applied is recorded";
+            return Gate::new(self.running, message);
+        }
         if let Some(Answer::Found(found)) = &seen.database
             && !found.backends.is_empty()
         {

@@ -68,6 +68,20 @@ scenes! {
         },
     }
 
+    /// What has been applied meanwhile is not applied again.
+    overtaken_while_it_migrates_by_the_same_migrations {
+        begin: || { let mut world = slow(); push_well(&mut world, "fix", "k2"); world },
+        acts: [
+            "names version 2", Settled, |world| release(world, "v2");
+            "names a fix with the same migrations", Once(|world| migrates(world, 2)), |world| release(world, "fix");
+        ],
+        end: |world| {
+            assert_eq!(running(world, "web"), ["fix", "fix"]);
+            let record: Vec<_> = world.databases.all().flat_map(|it| &it.record).map(|it| it.key.as_str()).collect();
+            assert_eq!(record, ["k1", "k2"]);
+        },
+    }
+
     /// A migration that is about to start is not killed either.
     overtaken_as_its_migration_begins {
         begin: slow,

@@ -349,6 +349,15 @@ scenes! {
         end: |world| is_live(world, "v2", &["app_3: k2, seed"]),
     }
 
+    a_push_comes_while_a_database_is_filled {
+        begin: seeded,
+        acts: [
+            "pushes a version with the same migrations", Once(|world| world.store.jobs.contains_key("shop-seed-1")),
+                |world| push_to(world, "same");
+        ],
+        end: |world| is_live(world, "same", &["app: k1, seed"]),
+    }
+
     /// A database that is filled in part is of no use to anybody.
     a_seed_fails {
         begin: seeded,
