@@ -39,6 +39,7 @@ use tokio::sync::Notify;
 use crate::api::{App, Environment, Preview, labels};
 use crate::build::http_route::HttpRoute;
 use crate::metrics::Metrics;
+use crate::plan::preview::is_refused;
 use crate::revision::Revision;
 use crate::seen::Activator;
 use claims::Claims;
@@ -355,12 +356,20 @@ impl Caches {
 
     /// A place may be free for previews that have no Environment yet.
     fn look_at_queued(&self) {
+        self.look_at_waiting(|_| true);
+    }
+
+    /// A place is free for previews that have no Environment yet and may get one: who was refused tries again by time.
+    fn look_at_next(&self) {
+        self.look_at_waiting(|preview| !is_refused(preview));
+    }
+
+    fn look_at_waiting(&self, may: impl Fn(&Preview) -> bool) {
         let waits = |place: &&Place| self.environments.get(place).is_none();
+        let may = |place: &&Place| self.previews.get(place).is_none_or(|known| may(&known));
         let places = self.previews.places();
-        places
-            .iter()
-            .filter(waits)
-            .for_each(|place| self.preview_triggers.look(place));
+        let waiting = places.iter().filter(waits).filter(may);
+        waiting.for_each(|place| self.preview_triggers.look(place));
     }
 
     /// So many more watches will deliver a first list.

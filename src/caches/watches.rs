@@ -244,9 +244,9 @@ fn preview_changed(caches: &Caches, change: &Change<Preview>) {
                 .look(&Place::new(&place.namespace, sibling));
         }
     }
-    // Who waits goes before it.
+    // Who waits and was not refused goes before it.
     if change.new.as_deref().is_some_and(is_refused) {
-        caches.look_at_queued();
+        caches.look_at_next();
     }
     if !change.own {
         caches.preview_triggers.look(place);

@@ -140,10 +140,13 @@ impl Action {
     }
 
     /// Whether nothing later in a plan depends on it. What is made or written in a database is believed by the pass that sees it
-    /// there: what serves is kept whatever a database says.
+    /// there: what serves is kept whatever a database says. And one pull request is not another one's matter.
     #[must_use]
     pub fn stands_alone(&self) -> bool {
-        matches!(self, Self::Provide(..) | Self::Enter(..))
+        matches!(
+            self,
+            Self::Provide(..) | Self::Enter(..) | Self::Preview(..)
+        )
     }
 
     /// The object that it writes; `None` for what is no object of the apiserver.
