@@ -87,20 +87,26 @@ fn of_preview(comment: &str, cluster: &str) -> Option<Ownership> {
 
 /// The roles of databases that are gone: whoever dropped those ended before the roles were.
 async fn roles_alone(server: &Session, cluster: &str) -> Result<Vec<SeenOrphan>, Failure> {
-    let rows = server
-        .rows(
-            "SELECT DISTINCT regexp_replace(rolname::text, '_(owner|app)$', ''), comment FROM pg_roles, \
-             LATERAL (SELECT shobj_description(oid, 'pg_authid') AS comment) AS said \
-             WHERE NOT rolsuper AND starts_with(comment, 'towpath ') AND NOT EXISTS (SELECT FROM pg_database WHERE \
-             starts_with(datname::text, regexp_replace(rolname::text, '_(owner|app)$', '')) \
-             OR starts_with(shobj_description(oid, 'pg_database'), comment)) ORDER BY 1",
-            &[],
-        )
-        .await?;
+    let databases = named(
+        server,
+        "SELECT datname::text, coalesce(shobj_description(oid, 'pg_database'), '') FROM pg_database",
+    )
+    .await?;
+    let roles = named(
+        server,
+        "SELECT DISTINCT regexp_replace(rolname::text, '_(owner|app)$', ''), coalesce(shobj_description(oid, 'pg_authid'), '') \
+         FROM pg_roles WHERE NOT rolsuper ORDER BY 1",
+    )
+    .await?;
     let mut found = Vec::new();
-    for row in &rows {
-        let (name, comment): (String, String) = (server.get(row, 0)?, server.get(row, 1)?);
-        if let Some(owner) = of_preview(&comment, cluster).filter(|_| is_made(&name)) {
+    for (name, comment) in roles.into_iter().filter(|(name, _)| is_made(name)) {
+        let is_its = |(database, said): &(String, String)| {
+            database.starts_with(&name) || said.starts_with(&comment)
+        };
+        let Some(owner) = of_preview(&comment, cluster) else {
+            continue;
+        };
+        if !databases.iter().any(is_its) {
             found.push(SeenOrphan {
                 database: Identifier::new(name).map_err(Failure::Refused)?,
                 gone: true,
@@ -111,6 +117,13 @@ async fn roles_alone(server: &Session, cluster: &str) -> Result<Vec<SeenOrphan>,
         }
     }
     Ok(found)
+}
+
+/// Names and comments.
+async fn named(server: &Session, query: &str) -> Result<Vec<(String, String)>, Failure> {
+    let rows = server.rows(query, &[]).await?;
+    let read = |row| Ok((server.get(row, 0)?, server.get(row, 1)?));
+    rows.iter().map(read).collect()
 }
 
 fn was_made(name: &str) -> bool {

@@ -114,7 +114,22 @@ pub async fn write(at: &Access, entry: &Entry) -> Result<(), Failure> {
     }
     must_be_plain(&session).await?;
     insert(&session, entry).await?;
+    must_have(&session, entry).await?;
     Ok(session.run("COMMIT").await?)
+}
+
+/// A trigger or a rule of the migration role may have swallowed it: then it would be written without end.
+async fn must_have(session: &Session, entry: &Entry) -> Result<(), Failure> {
+    let row = session
+        .row(
+            "SELECT 1 FROM ONLY towpath.migrations WHERE key = $1 AND revision = $2",
+            &[(&entry.key, Type::TEXT), (&entry.revision, Type::INT8)],
+        )
+        .await?;
+    row.map(|_| ()).ok_or_else(|| {
+        let sentence = "what is written to towpath.migrations must stay there: a trigger, a rule or row security takes it away";
+        Failure::Refused(sentence.into())
+    })
 }
 
 /// Nothing is granted to anyone: the app has no business here.

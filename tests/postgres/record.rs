@@ -206,3 +206,27 @@ async fn a_record_that_a_person_has_spoilt_is_refused_not_guessed() {
             .contains("outcomes are Succeeded, Failed or MarkedApplied")
     );
 }
+
+#[tokio::test]
+async fn a_record_that_swallows_what_is_written_is_refused() {
+    let (server, access) = provided().await;
+    let first = entry("a", 1, Outcome::Succeeded, 1000);
+    Servers.record(&access, &first).await.expect("recorded");
+    let owner = server
+        .connect("owner", "0wner-S3cret", "shop")
+        .await
+        .expect("logs in");
+    for swallows in [
+        "CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'; \
+         CREATE TRIGGER nothing BEFORE INSERT ON towpath.migrations FOR EACH ROW EXECUTE FUNCTION nothing()",
+        "DROP TRIGGER nothing ON towpath.migrations; \
+         CREATE RULE nothing AS ON INSERT TO towpath.migrations DO INSTEAD NOTHING",
+    ] {
+        owner.batch_execute(swallows).await.expect("spoilt");
+        let second = entry("b", 2, Outcome::Succeeded, 2000);
+        let written = Servers.record(&access, &second).await;
+        let why = written.expect_err("it is not there").to_string();
+        assert!(why.contains("must stay there"), "{why}");
+    }
+    assert_eq!(recorded(&access).await, [first]);
+}
