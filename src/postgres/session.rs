@@ -85,10 +85,17 @@ impl Trouble {
                 "PostgreSQL at {} refused the connection (08P01): the address must be the server's own, not a pooler's",
                 at.address()
             ),
-            "53100" => format!(
-                "PostgreSQL at {} has no room left (53100): its disk must be larger, or something on it go; it said: {message}",
-                at.address()
-            ),
+            // Who only looks has not been told no.
+            "53100" => {
+                let why = format!(
+                    "PostgreSQL at {} has no room left (53100): its disk must be larger, or something on it go; it said: {message}",
+                    at.address()
+                );
+                return Self {
+                    code: Some(code.clone()),
+                    failure: Failure::Silent(why),
+                };
+            }
             _ if passes(number) => {
                 return Self {
                     code: Some(code.clone()),
@@ -260,7 +267,7 @@ mod tests {
     fn a_full_disk_is_for_a_person_to_mend() {
         let sentence = "PostgreSQL at db:5432 has no room left (53100): its disk must be larger, or something on it go; \
                         it said: the server's words";
-        assert_eq!(said("53100"), Failure::Refused(sentence.into()));
+        assert_eq!(said("53100"), Failure::Silent(sentence.into()));
     }
 
     #[test]

@@ -63,11 +63,11 @@ pub async fn copy(
     server
         .run(&create)
         .await
-        .map_err(|trouble| why(trouble, template))
+        .map_err(|trouble| why(trouble, template, strategy))
 }
 
 /// Why a golden database was not copied.
-fn why(trouble: Trouble, template: &Identifier) -> Failure {
+fn why(trouble: Trouble, template: &Identifier, strategy: Strategy) -> Failure {
     let code = trouble.code.as_ref().map(|code| code.code().to_owned());
     let template = template.quoted();
     match code.as_deref() {
@@ -75,9 +75,13 @@ fn why(trouble: Trouble, template: &Identifier) -> Failure {
         Some("55006") => Failure::Busy(format!(
             "The template {template} is in use; it is copied when it is not"
         )),
-        // With `wal_log` the server stumbles in clearing up, and says that instead of what went wrong before.
-        Some("XX000") => Failure::Refused(format!(
-            "the template {template} could not be copied: the server's disk must have room for it; {}",
+        Some("53100") => match trouble.into() {
+            Failure::Silent(why) => Failure::Refused(why),
+            failure => failure,
+        },
+        // The server stumbles in clearing up, and says that instead of what went wrong before.
+        Some("XX000") if strategy == Strategy::WalLog => Failure::Refused(format!(
+            "the template {template} could not be copied; the server's disk may have no room for it: {}",
             Failure::from(trouble)
         )),
         _ => trouble.into(),
