@@ -688,7 +688,10 @@ impl Stage {
         }
         let mut inner = self.run.locked();
         if before != inner.store.seen.version {
-            let sentence = "a look at rest writes something".to_owned();
+            let sentence = format!(
+                "a look at rest writes something: {:#?}",
+                inner.requests.iter().rev().take(4).collect::<Vec<_>>()
+            );
             inner.broken.push(sentence);
         }
     }

@@ -54,9 +54,7 @@ fn lifetime(
     let ttl = SignedDuration::from_secs(i64::from(template.ttl_seconds));
     let ends = match live {
         Some(live) => {
-            let made = live
-                .creation_timestamp()
-                .map_or(Timestamp::MIN, |at| at.0.min(now));
+            let made = live.creation_timestamp().map_or(Timestamp::MIN, |at| at.0);
             meant(preview, now).max(made) + ttl
         }
         None => ended(preview, now)?,
