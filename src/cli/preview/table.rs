@@ -118,6 +118,13 @@ fn row(preview: &Preview, now: Timestamp) -> [Cell; 9] {
     ]
 }
 
+/// Whether it has no place yet.
+fn waits(preview: &Preview) -> bool {
+    let told = preview.status.iter().flat_map(|told| &told.conditions);
+    let mut ready = told.filter(|known| known.type_ == ConditionType::Ready.as_str());
+    ready.any(|known| known.reason == Reason::Queued.as_str())
+}
+
 /// In how long it ends; what is over is over.
 fn expires(preview: &Preview, now: Timestamp) -> String {
     let status = preview.status.as_ref();
@@ -128,7 +135,8 @@ fn expires(preview: &Preview, now: Timestamp) -> String {
         None if preview.labels().get(labels::KEEP).map(String::as_str) == Some("true") => {
             "never".to_owned()
         }
-        None => "not live yet".to_owned(),
+        None if waits(preview) => "not live yet".to_owned(),
+        None => "-".to_owned(),
     }
 }
 

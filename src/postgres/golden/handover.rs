@@ -50,8 +50,12 @@ pub fn url(access: &Access) -> String {
         };
         let _ = write!(places, "{comma}{host}:{port}");
     }
+    let authorities = match access.verify() {
+        true => "&sslrootcert=system",
+        false => "",
+    };
     format!(
-        "postgresql://{}:{}@{places}/{}?sslmode={}",
+        "postgresql://{}:{}@{places}/{}?sslmode={}{authorities}",
         encode(access.user()),
         encode(&password(access)),
         encode(access.database()),
@@ -126,8 +130,7 @@ mod tests {
             text.ends_with("sslmode=verify-full\nsslrootcert=system\n"),
             "{text}"
         );
-        let shown =
-            "postgresql://shop_fill:a-b_c@db:6432,[2001:db8::1]:6433/shop_next?sslmode=verify-full";
+        let shown = "postgresql://shop_fill:a-b_c@db:6432,[2001:db8::1]:6433/shop_next?sslmode=verify-full&sslrootcert=system";
         assert_eq!(url(&read), shown);
         assert_eq!(Access::parse(&url(&read)), Ok(read));
     }
