@@ -1,7 +1,7 @@
 //! Plays a scene: in the default order, or in a random one.
 
 use kube::ResourceExt;
-use towpath::plan::Action;
+use towpath::plan::{Action, Key};
 use towpath::simulate::{Pass, Story, World};
 
 use crate::invariants::Watcher;
@@ -177,7 +177,12 @@ impl<'a> Stage<'a> {
                 continue;
             };
             self.story.app(&self.world, &name, &pass);
-            self.look_at = [self.look_at, pass.plan.next].into_iter().flatten().min();
+            let again = pass.acted.refused.is_some();
+            let again = again.then(|| self.world.store.now + FIRST);
+            self.look_at = [self.look_at, pass.plan.next, again]
+                .into_iter()
+                .flatten()
+                .min();
             wrote |= before != self.world.store.version || most < usize::MAX;
         }
         for name in self.world.previews() {
@@ -280,6 +285,15 @@ impl<'a> Stage<'a> {
                 if self.world.shown.silent || !self.world.shown.refuses.is_empty() {
                     steps.retain(|step| !matches!(step.action, Action::Announce(_)));
                 }
+                // What the apiserver refuses is tried again, too.
+                let refuses = &self.world.refuses;
+                let is_refused = |key: Key| {
+                    let mut all = refuses.iter();
+                    all.any(|(kind, start, _)| {
+                        key.kind == kind && key.name.starts_with(start.as_str())
+                    })
+                };
+                steps.retain(|step| !step.action.key().is_some_and(is_refused));
                 // Nor what a database does not take.
                 if self.world.databases.frozen.is_some() {
                     steps.retain(|step| !step.action.stands_alone());

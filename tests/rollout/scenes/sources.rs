@@ -110,6 +110,27 @@ scenes! {
         end: nothing_is_left,
     }
 
+    /// What is refused for one pull request holds up no other.
+    the_preview_of_one_pull_request_is_refused {
+        begin: || {
+            let mut world = opened();
+            world.refuses.push(["Preview", PR, "a policy forbids it"].map(str::to_owned).into());
+            world.at_host(|host| host.push(8, TWO));
+            world
+        },
+        acts: [
+            "takes the policy back", Settled, |world| {
+                assert!(is_told(world, "shop-pr-8", Ready, "Ready"));
+                assert!(world.store.get::<Preview>(PR).is_none());
+                world.refuses.clear();
+            };
+        ],
+        end: |world| {
+            assert!(is_told(world, "shop-pr-8", Ready, "Ready"));
+            assert!(is_told(world, PR, Ready, "Ready"));
+        },
+    }
+
     /// What is over is not made again: until a push.
     the_preview_of_an_open_pull_request_expires {
         begin: opened,
