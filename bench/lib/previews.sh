@@ -91,12 +91,12 @@ one_pull_request() {
   printf '%s' "$begin" >"$work/opened-$number"
   on_git_host "" "{\"number\": $number, \"title\": \"Faster cart\", \"branch\": \"feat/cart\", \"author\": \"dev\", \"sha\": \"$sha\"}"
   until_true 120 serves "$small-pr-$number.localhost"
-  seconds_since "$begin" >>"$work/answered"
+  printf '%s\n' "$(seconds_since "$begin")" >>"$work/answered"
   until_true 60 told "$number" success
   begin=$(now)
   on_git_host "/$number/close" '{}'
   until_true 120 nothing_left "$number"
-  seconds_since "$begin" >>"$work/gone"
+  printf '%s\n' "$(seconds_since "$begin")" >>"$work/gone"
 }
 
 on_git_host() { curl -sf --max-time 10 --json "$2" -o /dev/null "$url/control/bench/shop$1"; }
